@@ -1,0 +1,37 @@
+"""What a user can get wrong, each with one sentence: expected, found, remedy.
+
+Every class is a `MacproxError`, which the command line prints as one line (exit code 2),
+and also the builtin it stands for, so that library users can catch either.
+"""
+
+
+class MacproxError(Exception):
+    """A mistake or a limit that the message explains; anything else is a bug."""
+
+
+class SlideError(MacproxError, ValueError):
+    """A slide cannot be read: unknown format, damaged, truncated, inconsistent."""
+
+
+class PixelSizeError(MacproxError, ValueError):
+    """Micrometres per pixel are missing, contradictory or anisotropic."""
+
+
+class StudyError(MacproxError, ValueError):
+    """study.toml is not valid: unknown key, wrong value, broken phenotype rule."""
+
+
+class PanelError(MacproxError, ValueError):
+    """The study names a channel that the slide does not have."""
+
+
+class TableError(MacproxError, ValueError):
+    """A table lacks a column, or holds values that cannot be what it says."""
+
+
+class WindowError(MacproxError, ValueError):
+    """An observation window is empty, or does not fit its cells."""
+
+
+class ResultError(MacproxError, ValueError):
+    """A result folder is missing, incomplete or was written by something else."""

@@ -1,0 +1,152 @@
+"""`Slide`: lazy pixels with their channel names and scale."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from macprox.errors import PanelError, PixelSizeError
+
+PIXEL_SIZE_TOLERANCE_FRAC = 0.01  # x and y may differ by this much before we call it anisotropic
+PLAUSIBLE_PIXEL_SIZE_UM = (0.1, 2.0)  # outside, cells are a few or hundreds of pixels wide: warn
+
+
+class PixelSource(Protocol):
+    """Where pixels come from. Picklable: file handles are opened by whoever reads."""
+
+    def read(self, level: int, channel: int, y: slice, x: slice) -> np.ndarray:
+        """Pixels ``(y, x)`` of one channel at one pyramid level, in the file's dtype."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Pixels that are in memory already: ``(c, y, x)``."""
+
+    array: np.ndarray
+
+    def read(self, level: int, channel: int, y: slice, x: slice) -> np.ndarray:
+        return self.array[channel, y, x]
+
+
+@dataclass(frozen=True)
+class Slide:
+    """A multi-channel image whose pixels are read only where asked for.
+
+    Parameters
+    ----------
+    slide_id : str
+        Unique and safe as a folder name.
+    path : Path
+        Where it was opened from.
+    format : str
+        What kind of file, for people: ``"OME-TIFF"``, ``"OME-Zarr 0.5"``.
+    channels : tuple of str
+        One name a channel, in the order of the file; unique.
+    pixel_size_um : float
+        Micrometres per pixel at full resolution, the same in x and y.
+    level_shapes : tuple of (int, int)
+        ``(y, x)`` of each pyramid level; the first is full resolution.
+    dtype : numpy.dtype
+    source : PixelSource
+    fingerprint : str
+        Changes when the file's content does; what the resume logic compares.
+
+    Raises
+    ------
+    PixelSizeError
+        If ``pixel_size_um`` is not a positive number.
+    """
+
+    slide_id: str
+    path: Path
+    format: str
+    channels: tuple[str, ...]
+    pixel_size_um: float
+    level_shapes: tuple[tuple[int, int], ...]
+    dtype: np.dtype
+    source: PixelSource = field(repr=False)
+    fingerprint: str = field(repr=False, default="")
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.pixel_size_um) and self.pixel_size_um > 0):
+            raise PixelSizeError(
+                f"Slide {self.slide_id!r}: pixel size must be a positive number of micrometres, "
+                f"found {self.pixel_size_um!r}."
+            )
+
+    @classmethod
+    def from_array(
+        cls,
+        array: np.ndarray,
+        channels: tuple[str, ...] | list[str],
+        pixel_size_um: float,
+        slide_id: str = "array",
+    ) -> Slide:
+        """A slide around a ``(c, y, x)`` array in memory."""
+        array = np.asarray(array)
+        if array.ndim != 3 or len(channels) != array.shape[0]:
+            raise PanelError(
+                f"Expected a (c, y, x) array with one name a channel, found shape {array.shape} "
+                f"and {len(channels)} names."
+            )
+        return cls(
+            slide_id=slide_id,
+            path=Path(slide_id),
+            format="array",
+            channels=tuple(channels),
+            pixel_size_um=pixel_size_um,
+            level_shapes=((array.shape[1], array.shape[2]),),
+            dtype=array.dtype,
+            source=ArraySource(array),
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(y, x)`` at full resolution, in pixels."""
+        return self.level_shapes[0]
+
+    def channel_index(self, name: str) -> int:
+        """Position of a channel; `PanelError` names the nearest miss."""
+        if name in self.channels:
+            return self.channels.index(name)
+        near = difflib.get_close_matches(name, self.channels, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise PanelError(
+            f"Slide {self.slide_id!r} has no channel {name!r}; it has "
+            f"{', '.join(self.channels)}.{hint}"
+        )
+
+    def read(self, channel: int | str, y: slice, x: slice, level: int = 0) -> np.ndarray:
+        """Pixels ``(y, x)`` of one channel, read now."""
+        index = self.channel_index(channel) if isinstance(channel, str) else channel
+        return self.source.read(level, index, y, x)
+
+    def level(self, level: int = 0, chunk_px: int = 1024):
+        """The slide at one pyramid level as a lazy dask array ``(c, y, x)``."""
+        import dask.array as da
+
+        height, width = self.level_shapes[level]
+        chunks = ((1,) * len(self.channels), chunk_px, chunk_px)
+        return da.map_blocks(
+            _read_block,
+            chunks=da.core.normalize_chunks(
+                chunks, shape=(len(self.channels), height, width), dtype=self.dtype
+            ),
+            dtype=self.dtype,
+            meta=np.empty((0, 0, 0), self.dtype),
+            read=self.source.read,
+            level=level,
+        )
+
+
+def _read_block(
+    read: Callable[[int, int, slice, slice], np.ndarray], level: int, block_info=None
+) -> np.ndarray:
+    (c0, _), (y0, y1), (x0, x1) = block_info[None]["array-location"]
+    return read(level, c0, slice(y0, y1), slice(x0, x1))[None]
