@@ -1,0 +1,71 @@
+"""What a user may set about regions; one place for every default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from macprox.errors import StudyError
+
+FOUND, ABSENT = "auto", "none"  # the two words ``tumour`` may be; anything else is a file
+
+
+@dataclass(frozen=True)
+class RegionParameters:
+    """Where the tumour is, and how wide its margin.
+
+    Parameters
+    ----------
+    tumour : str
+        ``"auto"``: found from the tumour-marker cells. ``"none"``: this tissue has no tumour.
+        Otherwise a GeoJSON file of drawn regions; ``{slide_id}`` in its name is replaced.
+    exclusions : str or None
+        GeoJSON file of regions to leave out (folds, necrosis), likewise.
+    smoothing_um : float
+        Standard deviation of the Gaussian that turns cells into a density. 20 um averages over
+        about 40 cells of a solid nest; much less and single cells show, much more and a nest's
+        border moves.
+    min_area_um2 : float
+        Smaller pieces are not tumour, smaller holes are not gaps. 5000 um2 is some 40 cells.
+    margin_um : float
+        The inner and the outer margin reach this far from the tumour border.
+    min_density_per_mm2 : float
+        Tumour-marker cells per mm2, smoothed. A solid nest has 3,500 (large cells) to 10,000;
+        a septum lined by one pneumocyte each 12 to 20 um reaches 1,000 to 1,700.
+    min_share_frac : float
+        Share of tumour-marker cells among all cells, smoothed alike.
+    """
+
+    tumour: str = FOUND
+    exclusions: str | None = None
+    smoothing_um: float = 20.0
+    min_area_um2: float = 5000.0
+    margin_um: float = 100.0
+    min_density_per_mm2: float = 2000.0
+    min_share_frac: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.tumour:
+            raise StudyError(
+                "regions.tumour is empty; expected 'auto', 'none' or the name of a GeoJSON file."
+            )
+        for name in ("smoothing_um", "min_area_um2", "margin_um", "min_density_per_mm2"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise StudyError(f"regions.{name} must be a positive number, found {value!r}.")
+        if not 0 < self.min_share_frac <= 1:
+            raise StudyError(
+                f"regions.min_share_frac must lie above 0 and up to 1, found {self.min_share_frac!r}."
+            )
+
+    def tumour_file(self, slide_id: str) -> Path | None:
+        """The drawn tumour of a slide; None where it is found or absent."""
+        if self.tumour in (FOUND, ABSENT):
+            return None
+        return Path(self.tumour.replace("{slide_id}", slide_id))
+
+    def exclusions_file(self, slide_id: str) -> Path | None:
+        """The drawn exclusions of a slide, if any."""
+        if self.exclusions is None:
+            return None
+        return Path(self.exclusions.replace("{slide_id}", slide_id))
