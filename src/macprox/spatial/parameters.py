@@ -1,0 +1,101 @@
+"""What a user may set about proximity; one place for every default."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from macprox.errors import StudyError
+
+NULLS = ("relabel", "permute", "csr")
+STRATA = ("region", "compartment")
+
+
+@dataclass(frozen=True)
+class ProximityParameters:
+    """Which cells are compared, at which distances, against which null.
+
+    Parameters
+    ----------
+    macrophages : tuple of str
+        Macrophage phenotypes. With two or more, the lineage null compares them.
+    tumour : str
+        The tumour phenotype.
+    radii_um : tuple of float
+        Increasing. Counts and G are given at each.
+    primary_radius_um : float
+        The one radius of the headline, chosen before looking; one of ``radii_um``.
+    null : "relabel", "permute" or "csr"
+        ``"relabel"``: exact stratified relabelling; ``"permute"``: the same null by
+        permutations alone; ``"csr"``: complete spatial randomness in the window.
+    strata : tuple of str
+        Columns of the cell table within which labels move.
+    n_permutations : int
+        For the p values that have no closed form. 0: those p values are not given.
+    seed : int
+    band_um : float
+        Width of a band of the border profile.
+    grid_um : float
+        Step on which Kaplan-Meier and border estimates are computed.
+    """
+
+    macrophages: tuple[str, ...] = ()
+    tumour: str = "Tumour"
+    radii_um: tuple[float, ...] = (10.0, 20.0, 30.0, 50.0, 100.0)
+    primary_radius_um: float = 20.0
+    null: str = "relabel"
+    strata: tuple[str, ...] = STRATA
+    n_permutations: int = 999
+    seed: int = 0
+    band_um: float = 20.0
+    grid_um: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("macrophages", "radii_um", "strata"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        self._check_phenotypes()
+        self._check_radii()
+        if self.null not in NULLS:
+            raise StudyError(f"null must be one of {', '.join(NULLS)}, found {self.null!r}.")
+        for name in ("n_permutations", "seed"):
+            if not _is_count(getattr(self, name)):
+                raise StudyError(
+                    f"{name} must be a whole number of 0 or more, found {getattr(self, name)!r}."
+                )
+        for name in ("band_um", "grid_um"):
+            if not _is_positive(getattr(self, name)):
+                raise StudyError(
+                    f"{name} must be a positive number, found {getattr(self, name)!r}."
+                )
+
+    def _check_phenotypes(self) -> None:
+        if len(set(self.macrophages)) < len(self.macrophages):
+            raise StudyError(f"macrophages names a phenotype twice: {', '.join(self.macrophages)}.")
+        if self.tumour in self.macrophages:
+            raise StudyError(
+                f"{self.tumour!r} is given as tumour and as macrophage; a cell is one of them."
+            )
+
+    def _check_radii(self) -> None:
+        radii = self.radii_um
+        increasing = all(a < b for a, b in zip(radii, radii[1:], strict=False))
+        if not radii or not all(map(_is_positive, radii)) or not increasing:
+            raise StudyError(f"radii_um must be positive and increasing, found {list(radii)}.")
+        if self.primary_radius_um not in radii:
+            raise StudyError(
+                f"primary_radius_um must be one of radii_um {list(radii)}, found "
+                f"{self.primary_radius_um!r}."
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
