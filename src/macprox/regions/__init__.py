@@ -15,7 +15,15 @@ _HOMES = {
     "mask_from_polygons": "macprox.regions.contours",
 }
 
-__all__ = ["RegionParameters", *_HOMES]  # noqa: PLE0604 - names are literals above
+__all__ = [
+    "RegionParameters",
+    "Regions",
+    "TumourProposal",
+    "mask_from_polygons",
+    "polygons_from_mask",
+    "region_words",
+    "tumour_region",
+]
 
 if TYPE_CHECKING:
     from macprox.regions.contours import mask_from_polygons, polygons_from_mask

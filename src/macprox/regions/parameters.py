@@ -9,6 +9,8 @@ from macprox.errors import StudyError
 
 FOUND, ABSENT = "auto", "none"  # the two words ``tumour`` may be; anything else is a file
 
+POSITIVE = ("smoothing_um", "min_area_um2", "margin_um", "min_density_per_mm2", "min_width_um")
+
 
 @dataclass(frozen=True)
 class RegionParameters:
@@ -30,10 +32,14 @@ class RegionParameters:
     margin_um : float
         The inner and the outer margin reach this far from the tumour border.
     min_density_per_mm2 : float
-        Tumour-marker cells per mm2, smoothed. A solid nest has 3,500 (large cells) to 10,000;
+        Tumour-marker cells per mm2, smoothed. A solid nest has 3,000 (large cells) to 10,000;
         a septum lined by one pneumocyte each 12 to 20 um reaches 1,000 to 1,700.
     min_share_frac : float
         Share of tumour-marker cells among all cells, smoothed alike.
+    min_width_um : float
+        Marker cells, each reaching 12 um, must fill a disk this wide. It tells a nest from
+        alveolar septa, which are bands of 25 to 40 um however dense. Tumour that grows in
+        such bands (lepidic, single files) is not found: draw it.
     """
 
     tumour: str = FOUND
@@ -41,21 +47,23 @@ class RegionParameters:
     smoothing_um: float = 20.0
     min_area_um2: float = 5000.0
     margin_um: float = 100.0
-    min_density_per_mm2: float = 2000.0
+    min_density_per_mm2: float = 1500.0
     min_share_frac: float = 0.5
+    min_width_um: float = 50.0
 
     def __post_init__(self) -> None:
         if not self.tumour:
             raise StudyError(
                 "regions.tumour is empty; expected 'auto', 'none' or the name of a GeoJSON file."
             )
-        for name in ("smoothing_um", "min_area_um2", "margin_um", "min_density_per_mm2"):
+        for name in POSITIVE:
             value = getattr(self, name)
             if not value > 0:
                 raise StudyError(f"regions.{name} must be a positive number, found {value!r}.")
         if not 0 < self.min_share_frac <= 1:
             raise StudyError(
-                f"regions.min_share_frac must lie above 0 and up to 1, found {self.min_share_frac!r}."
+                "regions.min_share_frac must lie above 0 and up to 1, "
+                f"found {self.min_share_frac!r}."
             )
 
     def tumour_file(self, slide_id: str) -> Path | None:
