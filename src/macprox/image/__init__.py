@@ -1,0 +1,1 @@
+"""Pixels to pixels: tiles, the slide-wide survey, stains, tissue, quality."""

@@ -8,6 +8,13 @@ from typing import Literal
 from macprox.errors import StudyError
 
 
+def _require_positive(parameters: object, *names: str) -> None:
+    for name in names:
+        value = getattr(parameters, name)
+        if not value > 0:
+            raise StudyError(f"{name} must be a positive number, found {value!r}.")
+
+
 @dataclass(frozen=True)
 class MacrophageParameters:
     """Marker-guided macrophage bodies.
@@ -62,10 +69,3 @@ class SegmentationParameters:
 
     def __post_init__(self) -> None:
         _require_positive(self, "nucleus_diameter_um", "min_nucleus_area_um2", "expansion_um")
-
-
-def _require_positive(parameters: object, *names: str) -> None:
-    for name in names:
-        value = getattr(parameters, name)
-        if not value > 0:
-            raise StudyError(f"{name} must be a positive number, found {value!r}.")

@@ -1,0 +1,77 @@
+"""Background and autofluorescence taken off a channel: slide-wide numbers, pixel by pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from macprox.image.stain import StainStatistics, bleed_through
+
+
+@dataclass(frozen=True)
+class Correction:
+    """``corrected = raw - background - bleed * (autofluorescence - its background)``.
+
+    Parameters
+    ----------
+    stains : mapping of str to StainStatistics
+        One a channel, of the whole slide.
+    bleed : mapping of str to float
+        Bleed-through of autofluorescence; 0 where a channel is not corrected.
+    autofluorescence : str or None
+        The blank channel.
+    """
+
+    stains: Mapping[str, StainStatistics]
+    bleed: Mapping[str, float]
+    autofluorescence: str | None = None
+
+    @classmethod
+    def from_sample(
+        cls, sample: Mapping[str, np.ndarray], nucleus: str, autofluorescence: str | None
+    ) -> Correction:
+        """Estimate from a slide's sample pixels, ``(n,)`` a channel, in tissue.
+
+        The nuclear stain is not corrected for autofluorescence: it is far brighter.
+        """
+        stains = {name: StainStatistics.from_sample(pixels) for name, pixels in sample.items()}
+        bleed = dict.fromkeys(sample, 0.0)
+        if autofluorescence is not None:
+            blank = sample[autofluorescence] - stains[autofluorescence].background
+            for name in sample:
+                if name not in (nucleus, autofluorescence):
+                    bleed[name] = bleed_through(sample[name] - stains[name].background, blank)
+        return cls(stains, bleed, autofluorescence)
+
+    def apply(
+        self, name: str, raw: np.ndarray, autofluorescence: np.ndarray | None = None
+    ) -> np.ndarray:
+        """One channel's pixels above background, without autofluorescence; float32, may be < 0."""
+        corrected = raw.astype(np.float32) - np.float32(self.stains[name].background)
+        if self.bleed[name] and autofluorescence is not None:
+            blank = self.stains[self.autofluorescence or ""].background
+            corrected -= np.float32(self.bleed[name]) * (
+                autofluorescence.astype(np.float32) - np.float32(blank)
+            )
+        return corrected
+
+    def to_dict(self) -> dict:
+        return {
+            "autofluorescence": self.autofluorescence,
+            "channels": {
+                name: {**stain.to_dict(), "bleed": self.bleed[name]}
+                for name, stain in self.stains.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict) -> Correction:
+        stains, bleed = {}, {}
+        for name, values in saved["channels"].items():
+            bleed[name] = values["bleed"]
+            stains[name] = StainStatistics(
+                values["background"], values["noise"], values["threshold"]
+            )
+        return cls(stains, bleed, saved["autofluorescence"])

@@ -1,0 +1,88 @@
+"""What a reader of the numbers should know about the pixels behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from macprox.image.stain import StainStatistics
+
+SATURATED_FRAC = 0.001
+SMALL_TISSUE_MM2 = 1.0  # below, one slide says little about a tumour (PMC8363080, table 2)
+PLAUSIBLE_PIXEL_SIZE_UM = (0.1, 2.0)
+
+
+@dataclass(frozen=True)
+class QualityFlag:
+    """One finding: a word for tables, the number behind it, a sentence for people."""
+
+    flag: str
+    value: float
+    message: str
+    level: str = "warning"
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+def channel_flags(
+    sample: Mapping[str, np.ndarray], stains: Mapping[str, StainStatistics], dtype: np.dtype
+) -> list[QualityFlag]:
+    """Channels that hold one value only, or clip at the top of their type.
+
+    Parameters
+    ----------
+    sample : mapping of str to (n,) float
+        Pixels of each channel, in tissue.
+    stains : mapping of str to StainStatistics
+    dtype : numpy.dtype
+        Of the slide; clipping can be told for integers only.
+    """
+    flags = []
+    for name, pixels in sample.items():
+        if stains[name].constant:
+            level = float(pixels[0]) if pixels.size else 0.0
+            flags.append(
+                QualityFlag(
+                    "constant_channel", level, f"Channel {name} is {level:g} everywhere in tissue."
+                )
+            )
+        elif np.issubdtype(dtype, np.integer):
+            share = float(np.mean(pixels >= np.iinfo(dtype).max))
+            if share > SATURATED_FRAC:
+                flags.append(
+                    QualityFlag(
+                        "saturated_channel",
+                        share,
+                        f"Channel {name} is saturated in {share:.1%} of the tissue: "
+                        "its brightest cells cannot be told apart.",
+                    )
+                )
+    return flags
+
+
+def slide_flags(tissue_mm2: float, pixel_size_um: float) -> list[QualityFlag]:
+    """Little tissue, or a pixel size that is hard to believe."""
+    flags = []
+    if tissue_mm2 == 0:
+        flags.append(QualityFlag("no_tissue", 0.0, "No nuclei were found, hence no tissue."))
+    elif tissue_mm2 < SMALL_TISSUE_MM2:
+        flags.append(
+            QualityFlag(
+                "small_tissue",
+                tissue_mm2,
+                f"Only {tissue_mm2:.2f} mm² of tissue; below 1 mm² a slide says little.",
+            )
+        )
+    low, high = PLAUSIBLE_PIXEL_SIZE_UM
+    if not low <= pixel_size_um <= high:
+        flags.append(
+            QualityFlag(
+                "implausible_pixel_size",
+                pixel_size_um,
+                f"{pixel_size_um:g} µm per pixel is outside {low}-{high}: check the scale.",
+            )
+        )
+    return flags

@@ -1,0 +1,94 @@
+"""A channel on a whole slide: background, noise, a rough threshold, bleed-through."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from skimage.filters import threshold_otsu
+
+LEVELS_PER_SD = 8  # quantisation of intensities: far below the noise
+FLOOR_FRAC = 0.35  # of the way from background to threshold: fainter is haze
+FLOOR_SD = 4.0
+
+# Bleed-through is read where autofluorescence is bright. There a macrophage marker may truly be
+# present, so the lower quartile of the ratios stands for "autofluorescence alone".
+BRIGHT_AF_PERCENTILE = 97.0
+ALONE_PERCENTILE = 25.0
+
+
+@dataclass(frozen=True)
+class StainStatistics:
+    """One channel of one slide, in the units of its pixels.
+
+    ``background`` and ``noise`` describe pixels without the stain; ``threshold`` parts them
+    roughly from pixels with it; infinite where the channel is constant.
+    """
+
+    background: float
+    noise: float
+    threshold: float
+
+    @classmethod
+    def from_sample(cls, pixels: np.ndarray) -> StainStatistics:
+        """Robust statistics of smoothed pixels, a sample of the slide's tissue.
+
+        Dense tissue has few background pixels and a few very bright ones, so that Otsu's
+        threshold alone lands inside the nuclei; it is capped at 30 % of the robust range.
+        """
+        pixels = np.asarray(pixels, float).ravel()
+        if pixels.size == 0 or np.ptp(pixels) == 0:
+            level = float(pixels[0]) if pixels.size else 0.0
+            return cls(background=level, noise=0.0, threshold=np.inf)
+        low, high = np.percentile(pixels, [2, 99.7])
+        otsu = threshold_otsu(pixels)
+        threshold = min(otsu, low + 0.3 * (high - low))
+        dark = pixels[pixels <= min(threshold, np.median(pixels[pixels <= otsu]))]
+        if dark.size == 0:
+            dark = pixels[pixels <= low]
+        background = float(np.median(dark))
+        noise = 1.4826 * float(np.median(np.abs(dark - background)))
+        return cls(background, noise, max(float(threshold), background))
+
+    @property
+    def constant(self) -> bool:
+        """Whether the channel holds one value only."""
+        return not np.isfinite(self.threshold)
+
+    @property
+    def step(self) -> float:
+        """Size of one intensity level when the channel is quantised."""
+        span = self.threshold - self.background
+        return max(self.noise / LEVELS_PER_SD, span / 4096, 1e-12)
+
+    @property
+    def floor(self) -> float:
+        """Pixels below do not carry the stain."""
+        span = self.threshold - self.background
+        return self.background + max(FLOOR_FRAC * span, FLOOR_SD * self.noise)
+
+    def to_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def bleed_through(marker: np.ndarray, autofluorescence: np.ndarray) -> float:
+    """How much of the autofluorescence channel shows in a marker's channel.
+
+    Parameters
+    ----------
+    marker, autofluorescence : (n,) float
+        The same pixels of both channels, each without its background.
+
+    Returns
+    -------
+    float
+        Units of the marker per unit of autofluorescence; 0 where none can be told.
+    """
+    if autofluorescence.size == 0:
+        return 0.0
+    bright = autofluorescence >= np.percentile(autofluorescence, BRIGHT_AF_PERCENTILE)
+    bright &= autofluorescence > 0
+    if not bright.any():
+        return 0.0
+    ratios = marker[bright] / autofluorescence[bright]
+    return max(0.0, float(np.percentile(ratios, ALONE_PERCENTILE)))

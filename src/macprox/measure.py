@@ -1,0 +1,215 @@
+"""Labels and pixels to the cell table: the one frontier from pixels to micrometres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numba as nb
+import numpy as np
+import pandas as pd
+
+from macprox.celltable import COMPARTMENTS, mean_column, slugs
+from macprox.image.tiles import Box
+
+# Columns that `measure_tile` produces besides the channel means.
+GEOMETRY_COLUMNS = (
+    "anchor_px",
+    "x_um",
+    "y_um",
+    "nucleus_area_um2",
+    "cell_area_um2",
+    "eccentricity",
+    "solidity",
+    "has_nucleus",
+    "edge",
+)
+
+
+@nb.njit(cache=True, nogil=True)
+def _moments(labels, row_of, n_rows):
+    """Per kept label: area, sums of y, x, yy, xx, xy, and the rows and columns it spans."""
+    sums = np.zeros((n_rows, 6))
+    span = np.empty((n_rows, 4), np.int64)
+    span[:, 0] = labels.shape[0]
+    span[:, 1] = -1
+    span[:, 2] = labels.shape[1]
+    span[:, 3] = -1
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            row = row_of[labels[y, x]]
+            if row < 0:
+                continue
+            sums[row, 0] += 1
+            sums[row, 1] += y
+            sums[row, 2] += x
+            sums[row, 3] += y * y
+            sums[row, 4] += x * x
+            sums[row, 5] += x * y
+            span[row, 0] = min(span[row, 0], y)
+            span[row, 1] = max(span[row, 1], y)
+            span[row, 2] = min(span[row, 2], x)
+            span[row, 3] = max(span[row, 3], x)
+    return sums, span
+
+
+@nb.njit(cache=True, nogil=True)
+def _envelope_area(heights):
+    """Integral of the greatest convex function below ``heights`` at 0, 1, 2, ..."""
+    kept = np.empty(heights.size, np.int64)
+    n = 0
+    for i in range(heights.size):
+        while n >= 2:
+            a, b = kept[n - 2], kept[n - 1]
+            if (heights[b] - heights[a]) * (i - a) < (heights[i] - heights[a]) * (b - a):
+                break
+            n -= 1
+        kept[n] = i
+        n += 1
+    area = 0.0
+    for k in range(n - 1):
+        a, b = kept[k], kept[k + 1]
+        area += (b - a) * (heights[a] + heights[b]) / 2
+    return area
+
+
+@nb.njit(cache=True, nogil=True)
+def _hull_areas(labels, span, label_of):
+    """Area of the convex hull of each object's pixel corners.
+
+    On every line between pixel rows the hull reaches from the leftmost to the rightmost corner;
+    its sides are the convex envelopes of those.
+    """
+    areas = np.zeros(span.shape[0])
+    for row in range(span.shape[0]):
+        y0, y1, x0, x1 = span[row]
+        if y1 < y0:
+            continue
+        left = np.full(y1 - y0 + 2, np.int64(x1 + 1))
+        right = np.full(y1 - y0 + 2, np.int64(x0))
+        for y in range(y0, y1 + 1):
+            for x in range(x0, x1 + 1):
+                if labels[y, x] == label_of[row]:
+                    for line in (y - y0, y - y0 + 1):
+                        left[line] = min(left[line], x)
+                        right[line] = max(right[line], x + 1)
+        areas[row] = -_envelope_area(-right) - _envelope_area(left)
+    return areas
+
+
+@nb.njit(cache=True, nogil=True)
+def _channel_sums(nuclei, cells, row_of, pixels, sums):
+    """Add one channel's pixels to each kept cell's (nucleus, ring, cell) sums."""
+    for y in range(cells.shape[0]):
+        for x in range(cells.shape[1]):
+            row = row_of[cells[y, x]]
+            if row >= 0:
+                value = pixels[y, x]
+                sums[row, 2] += value
+                if nuclei[y, x] == cells[y, x]:
+                    sums[row, 0] += value
+                else:
+                    sums[row, 1] += value
+
+
+def _eccentricity(moments: np.ndarray) -> np.ndarray:
+    """Of the ellipse with the same second moments, a pixel counting as a unit square."""
+    area, sy, sx, syy, sxx, sxy = moments.T
+    area = np.maximum(area, 1)
+    vyy = syy / area - (sy / area) ** 2 + 1 / 12
+    vxx = sxx / area - (sx / area) ** 2 + 1 / 12
+    vxy = sxy / area - sx * sy / area**2
+    spread = np.sqrt((vxx - vyy) ** 2 + 4 * vxy**2)
+    minor, major = (vxx + vyy - spread) / 2, (vxx + vyy + spread) / 2
+    return np.sqrt(np.clip(1 - minor / major, 0, 1))
+
+
+def measure_tile(
+    nuclei: np.ndarray,
+    cells: np.ndarray,
+    owned: np.ndarray,
+    frame: tuple[Box, tuple[int, int], float],
+    channels: Iterable[tuple[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """Measure the cells that a tile owns, each seen whole.
+
+    Parameters
+    ----------
+    nuclei, cells : (y, x) int32
+        Labels on the tile's outer box; a nucleus and its cell share theirs.
+    owned : (n + 1,) bool
+        Indexed by label: which cells to measure.
+    frame : (Box, (int, int), float)
+        The outer box, the slide's shape ``(y, x)`` and its pixel size in micrometres.
+    channels : iterable of (name, (y, x) number)
+        One channel at a time, so that one plane is in memory.
+
+    Returns
+    -------
+    dict of (n_owned,) arrays
+        `GEOMETRY_COLUMNS` without ``anchor_px``, in label order, then the mean of every channel
+        in every compartment. A compartment without a pixel is NaN. Shape describes the nucleus
+        where there is one, the body where there is none; solidity is the area over that of the
+        convex hull of the pixels' corners.
+    """
+    outer, slide_shape, pixel_size_um = frame
+    label_of = np.flatnonzero(owned)
+    row_of = np.full(len(owned), -1, np.int64)
+    row_of[label_of] = np.arange(len(label_of))
+    nucleus, nucleus_span = _moments(nuclei, row_of, len(label_of))
+    cell, cell_span = _moments(cells, row_of, len(label_of))
+    has_nucleus = nucleus[:, 0] > 0
+    shape = np.where(has_nucleus[:, None], nucleus, cell)
+    hull = np.where(
+        has_nucleus,
+        _hull_areas(nuclei, nucleus_span, label_of),
+        _hull_areas(cells, cell_span, label_of),
+    )
+    area = np.maximum(shape[:, 0], 1)
+    height, width = slide_shape
+    table = {
+        "x_um": (shape[:, 2] / area + outer.x0 + 0.5) * pixel_size_um,
+        "y_um": (shape[:, 1] / area + outer.y0 + 0.5) * pixel_size_um,
+        "nucleus_area_um2": nucleus[:, 0] * pixel_size_um**2,
+        "cell_area_um2": cell[:, 0] * pixel_size_um**2,
+        "eccentricity": _eccentricity(shape),
+        "solidity": shape[:, 0] / np.maximum(hull, 1),
+        "has_nucleus": has_nucleus,
+        "edge": (cell_span[:, 0] + outer.y0 == 0)
+        | (cell_span[:, 1] + outer.y0 == height - 1)
+        | (cell_span[:, 2] + outer.x0 == 0)
+        | (cell_span[:, 3] + outer.x0 == width - 1),
+    }
+    n_pixels = np.column_stack([nucleus[:, 0], cell[:, 0] - nucleus[:, 0], cell[:, 0]])
+    for name, pixels in channels:
+        sums = np.zeros((len(label_of), 3))
+        _channel_sums(nuclei, cells, row_of, pixels, sums)
+        means = np.divide(sums, n_pixels, out=np.full_like(sums, np.nan), where=n_pixels > 0)
+        for column, compartment in enumerate(COMPARTMENTS):
+            table[mean_column(name, compartment)] = means[:, column].astype(np.float32)
+    return table
+
+
+def cell_table(parts: list[dict[str, np.ndarray]], slide_id: str, channels) -> pd.DataFrame:
+    """Put the tiles' measurements together: one row a cell, in raster order of anchors.
+
+    Parameters
+    ----------
+    parts : list of dict
+        From `measure_tile`, each with ``anchor_px`` added.
+    slide_id : str
+    channels : iterable of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``cell_id`` is the rank of the anchor, 1..n: the value on the label images.
+    """
+    columns = [*GEOMETRY_COLUMNS]
+    columns += [mean_column(name, where) for name in slugs(channels) for where in COMPARTMENTS]
+    table = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in columns})
+    table["anchor_px"] = table["anchor_px"].astype(np.uint64)
+    table = table.sort_values("anchor_px", ignore_index=True)
+    table.insert(0, "slide_id", slide_id)
+    table.insert(1, "roi_id", 1)
+    table.insert(2, "cell_id", np.arange(1, len(table) + 1, dtype=np.int64))
+    return table

@@ -1,0 +1,106 @@
+"""Nuclei from a nuclear stain, without a model: local half-maximum foreground, persistent basins.
+
+Everything that is global about a slide is in `macprox.image.stain.StainStatistics`, estimated
+once; `label_nuclei` is local: no pixel farther than `HALO_DIAMETERS` nuclei away changes a
+nucleus.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from macprox.image.kernels import box_mean, distance_inside
+from macprox.image.stain import StainStatistics
+from macprox.segment.clustering import persistent_basins
+from macprox.segment.objects import drop_small
+from macprox.segment.parameters import SegmentationParameters
+
+SMOOTHING_UM = 0.3  # below the optical resolution: takes away shot noise, not outlines
+HALO_DIAMETERS = 4  # 1.5 D minimum + 1.5 D box + the nucleus itself (notes on tile independence)
+
+# Foreground is where the signal passes this fraction of the way from the local background to the
+# local maximum. The largest lever on outlines: .50 -> .35 doubled F1 at IoU .9 on real nuclei.
+BOUNDARY_FRAC = 0.35
+
+# Beyond the floor, a nucleus must rise this share of its own brightness above its surroundings.
+# Yolk, haze and out-of-focus layers are bright but flat: without this, 92 false objects for every
+# 100 nuclei on the tissue images with such layers; with it, 33, and no nucleus lost elsewhere.
+CONTRAST_FRAC = 0.25
+
+PERSISTENCE = 0.15  # in units of the landscape, where a round nucleus rises by about 1
+LANDSCAPE_LEVELS = 100  # steps a unit: integers, so that ties are ties in every tile
+
+
+def smooth(pixels: np.ndarray, pixel_size_um: float) -> np.ndarray:
+    """The stain at the scale on which statistics and segmentation see it; float32."""
+    return ndi.gaussian_filter(pixels.astype(np.float32), SMOOTHING_UM / pixel_size_um)
+
+
+def halo_um(parameters: SegmentationParameters) -> float:
+    """How far a tile must look beyond the nuclei that it keeps."""
+    return HALO_DIAMETERS * parameters.nucleus_diameter_um
+
+
+def label_nuclei(
+    stain: np.ndarray,
+    pixel_size_um: float,
+    statistics: StainStatistics,
+    parameters: SegmentationParameters,
+) -> np.ndarray:
+    """Label the nuclei of one tile.
+
+    Parameters
+    ----------
+    stain : (y, x) number
+        Raw pixels of the nuclear channel.
+    pixel_size_um : float
+    statistics : StainStatistics
+        Of the whole slide.
+    parameters : SegmentationParameters
+
+    Returns
+    -------
+    (y, x) int32
+        Labels 1..n in raster order of first pixels; objects at the rim may be cut.
+    """
+    if statistics.constant:
+        return np.zeros(stain.shape, np.int32)
+    signal = smooth(stain, pixel_size_um) - statistics.background
+    levels = np.rint(np.maximum(signal, 0) / statistics.step).astype(np.int32)
+    diameter_px = parameters.nucleus_diameter_um / pixel_size_um
+    foreground = _foreground(levels, diameter_px, statistics)
+    landscape = _landscape(levels, foreground, pixel_size_um, diameter_px, statistics)
+    labels = persistent_basins(landscape, foreground, round(PERSISTENCE * LANDSCAPE_LEVELS))
+    return drop_small(labels, parameters.min_nucleus_area_um2 / pixel_size_um**2)
+
+
+def _foreground(levels: np.ndarray, diameter_px: float, statistics: StainStatistics) -> np.ndarray:
+    wide, near = round(1.5 * diameter_px), round(0.5 * diameter_px)
+    background = box_mean(ndi.minimum_filter(levels, 2 * wide + 1), wide)
+    peak = box_mean(ndi.maximum_filter(levels, 2 * near + 1), near)
+    floor = (statistics.floor - statistics.background) / statistics.step
+    contrast = peak - background
+    return (
+        (levels > background + BOUNDARY_FRAC * contrast)
+        & (levels > floor)
+        & (contrast > floor + CONTRAST_FRAC * peak)
+    )
+
+
+def _landscape(
+    levels: np.ndarray,
+    foreground: np.ndarray,
+    pixel_size_um: float,
+    diameter_px: float,
+    statistics: StainStatistics,
+) -> np.ndarray:
+    """Roundness and brightness in one integer relief: peaks are nuclei."""
+    depth = distance_inside(foreground, int(np.ceil(0.75 * diameter_px)))
+    depth = ndi.gaussian_filter(depth / np.float32(diameter_px / 2), 0.25 / pixel_size_um)
+    # A table of logarithms, not np.log on the tile: equal levels give equal bits everywhere.
+    span = (statistics.threshold - statistics.background) / statistics.step
+    log_of = np.log(np.arange(int(levels.max(initial=0)) + 1) + 0.15 * span + 1.0)
+    brightness = ndi.gaussian_filter((log_of - log_of[0])[levels], 0.5 / pixel_size_um)
+    relief = depth + 0.5 * brightness
+    return np.rint(relief * LANDSCAPE_LEVELS).astype(np.int32)

@@ -1,0 +1,192 @@
+"""Segmentation of one tile, and of a whole image through its tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from macprox.image.stain import StainStatistics
+from macprox.image.tiles import Box, tile_grid
+from macprox.segment import bodies, nuclei
+from macprox.segment.cells import grow_cells
+from macprox.segment.nuclei import label_nuclei
+from macprox.segment.objects import anchors, touches_frame
+from macprox.segment.parameters import SegmentationParameters
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+
+@dataclass(frozen=True)
+class TileLabels:
+    """Objects of one tile, on its outer box.
+
+    Parameters
+    ----------
+    nuclei, cells : (y, x) int32
+        Labels; a nucleus and its cell share theirs, bodies without a nucleus follow after.
+    anchor_px : (n + 1,) int64
+        Raster index on the slide of each label's first pixel (of the nucleus where there is one).
+    cut : (n + 1,) bool
+        Labels that reach the tile's frame inside the slide.
+    """
+
+    nuclei: np.ndarray
+    cells: np.ndarray
+    anchor_px: np.ndarray
+    cut: np.ndarray
+
+    def owned(self, outer: Box, core: Box, slide_width_px: int) -> np.ndarray:
+        """(n + 1,) bool: the labels whose anchor lies in the core."""
+        y, x = np.divmod(self.anchor_px, slide_width_px)
+        return (self.anchor_px >= 0) & core.holds(y, x)
+
+
+def halo_um(parameters: SegmentationParameters) -> float:
+    """How far a tile must look beyond its core for its objects not to depend on the tiling."""
+    halo = nuclei.halo_um(parameters) + parameters.nucleus_diameter_um
+    if parameters.macrophages.channels:
+        halo = max(halo, nuclei.halo_um(parameters) + bodies.halo_um(parameters.macrophages) / 2)
+    return halo
+
+
+def segment_tile(
+    stain: np.ndarray,
+    body_marker: np.ndarray | None,
+    outer: Box,
+    slide: tuple[tuple[int, int], float],
+    statistics: StainStatistics,
+    parameters: SegmentationParameters,
+) -> TileLabels:
+    """Nuclei and cells of one tile.
+
+    Parameters
+    ----------
+    stain : (y, x) number
+        Nuclear channel on the tile's outer box.
+    body_marker : (y, x) bool or None
+        Pixels positive for a macrophage marker.
+    outer : Box
+    slide : ((int, int), float)
+        Shape ``(y, x)`` of the slide and its pixel size in micrometres.
+    statistics : StainStatistics
+    parameters : SegmentationParameters
+    """
+    slide_shape, pixel_size_um = slide
+    nucleus_labels = label_nuclei(stain, pixel_size_um, statistics, parameters)
+    cell_labels = grow_cells(nucleus_labels, parameters.expansion_um, pixel_size_um)
+    if body_marker is not None:
+        cell_labels = bodies.macrophage_bodies(
+            nucleus_labels, cell_labels, body_marker, pixel_size_um, parameters.macrophages
+        )
+    anchor_px = anchors(cell_labels, outer, slide_shape[1])
+    of_nucleus = anchors(nucleus_labels, outer, slide_shape[1])
+    anchor_px[: len(of_nucleus)] = of_nucleus
+    return TileLabels(
+        nucleus_labels, cell_labels, anchor_px, touches_frame(cell_labels, outer, slide_shape)
+    )
+
+
+def segment_nuclei(
+    stain: np.ndarray | da.Array,
+    pixel_size_um: float,
+    parameters: SegmentationParameters | None = None,
+    statistics: StainStatistics | None = None,
+) -> Any:
+    """Label the nuclei of an image.
+
+    Parameters
+    ----------
+    stain : (y, x) numpy or dask array
+        Nuclear channel.
+    pixel_size_um : float
+    parameters : SegmentationParameters, optional
+    statistics : StainStatistics, optional
+        Of the slide. Estimated from the image when absent; for a dask array that reads a
+        lattice of its pixels at once.
+
+    Returns
+    -------
+    (y, x) int64, of the same kind as ``stain``
+        0 is background. numpy: labels 1..n in raster order of first pixels. dask: every label is
+        its nucleus's anchor plus one (raster index of the first pixel on the whole image), so
+        that blocks agree without talking to each other; the same objects, named differently.
+    """
+    parameters = parameters or SegmentationParameters()
+    if isinstance(stain, np.ndarray):
+        statistics = statistics or StainStatistics.from_sample(nuclei.smooth(stain, pixel_size_um))
+        return label_nuclei(stain, pixel_size_um, statistics, parameters).astype(np.int64)
+    if statistics is None:
+        step = max(1, round((stain.size / 1e6) ** 0.5))
+        statistics = StainStatistics.from_sample(
+            stain.map_overlap(nuclei.smooth, depth=8, boundary="none", pixel_size_um=pixel_size_um)[
+                ::step, ::step
+            ].compute()
+        )
+    halo_px = int(np.ceil(halo_um(parameters) / pixel_size_um))
+    return stain.map_overlap(
+        _anchor_block,
+        depth=halo_px,
+        boundary="none",
+        trim=False,
+        dtype=np.int64,
+        meta=np.empty((0, 0), np.int64),
+        chunks=stain.chunks,
+        frame=(stain.shape, stain.chunks, halo_px),
+        pixel_size_um=pixel_size_um,
+        statistics=statistics,
+        parameters=parameters,
+    )
+
+
+def _anchor_block(stain, frame, pixel_size_um, statistics, parameters, block_info=None):
+    """One dask block, named by anchors and trimmed to its core."""
+    shape, chunks, halo_px = frame
+    row, column = block_info[0]["chunk-location"]
+    y0, x0 = sum(chunks[0][:row]), sum(chunks[1][:column])
+    core = Box(y0, y0 + chunks[0][row], x0, x0 + chunks[1][column])
+    outer = Box(
+        max(core.y0 - halo_px, 0),
+        min(core.y1 + halo_px, shape[0]),
+        max(core.x0 - halo_px, 0),
+        min(core.x1 + halo_px, shape[1]),
+    )
+    labels = label_nuclei(stain, pixel_size_um, statistics, parameters)
+    return (anchors(labels, outer, shape[1]) + 1)[labels[core.within(outer)]]
+
+
+def segment_cells(
+    nucleus_labels: np.ndarray,
+    pixel_size_um: float,
+    body_marker: np.ndarray | None = None,
+    parameters: SegmentationParameters | None = None,
+) -> np.ndarray:
+    """Cells around given nuclei, in memory.
+
+    Parameters
+    ----------
+    nucleus_labels : (y, x) int
+    pixel_size_um : float
+    body_marker : (y, x) bool, optional
+        Pixels positive for a macrophage marker.
+
+    Returns
+    -------
+    (y, x) int32
+        Cells share their nucleus's label; bodies without a nucleus follow after.
+    """
+    parameters = parameters or SegmentationParameters()
+    labels = np.asarray(nucleus_labels).astype(np.int32)
+    cells = grow_cells(labels, parameters.expansion_um, pixel_size_um)
+    if body_marker is None:
+        return cells
+    return bodies.macrophage_bodies(
+        labels, cells, body_marker, pixel_size_um, parameters.macrophages
+    )
+
+
+def tiles_of(shape: tuple[int, int], core_px: int, pixel_size_um: float, parameters):
+    """The tiles that segment a slide, with the halo that these parameters need."""
+    return tile_grid(shape, core_px, int(np.ceil(halo_um(parameters) / pixel_size_um)))
