@@ -35,7 +35,8 @@ class RegionParameters:
         Tumour-marker cells per mm2, smoothed. A solid nest has 3,000 (large cells) to 10,000;
         a septum lined by one pneumocyte each 12 to 20 um reaches 1,000 to 1,700.
     min_share_frac : float
-        Share of tumour-marker cells among all cells, smoothed alike.
+        Share of tumour-marker cells among all cells, smoothed alike. Below half, because a
+        nest also holds lymphocytes, macrophages and tumour cells whose marker was missed.
     min_width_um : float
         Marker cells, each reaching 12 um, must fill a disk this wide. It tells a nest from
         alveolar septa, which are bands of 25 to 40 um however dense. Tumour that grows in
@@ -48,7 +49,7 @@ class RegionParameters:
     min_area_um2: float = 5000.0
     margin_um: float = 100.0
     min_density_per_mm2: float = 1500.0
-    min_share_frac: float = 0.5
+    min_share_frac: float = 0.4
     min_width_um: float = 50.0
 
     def __post_init__(self) -> None:

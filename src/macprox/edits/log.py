@@ -1,0 +1,90 @@
+"""The reviewer's log: lines are added, never changed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from macprox.edits.events import Event, LineTorn, from_line, to_line
+from macprox.errors import ResultError
+
+
+@dataclass(frozen=True)
+class EditLog:
+    """The file ``edits.jsonl`` of one slide.
+
+    Parameters
+    ----------
+    path : Path
+        It need not exist; nothing is created before the first event.
+    """
+
+    path: Path
+
+    def append(self, event: Event) -> None:
+        """Add one event; when this returns it is on the disk."""
+        path = Path(self.path)
+        is_new = not path.exists()
+        lines = [to_line(event)]
+        tail = b"" if is_new else _unfinished(path)
+        if tail:
+            if not _is_event(tail):
+                lines.insert(0, to_line(LineTorn(slide_id=event.slide_id, reviewer="macprox")))
+            lines.insert(0, "")  # ends the unfinished line
+        with path.open("ab") as file:
+            file.write(("\n".join(lines) + "\n").encode())
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new and os.name == "posix":  # the new name, too, must survive a power cut
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def read(self) -> list[Event]:
+        """Every event, oldest first; an unfinished last line (a crash) is left out.
+
+        Raises
+        ------
+        ResultError
+            Naming the first line that is damaged.
+        """
+        path = Path(self.path)
+        if not path.exists():
+            return []
+        lines = path.read_bytes().split(b"\n")
+        events: list[Event] = []
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                event = from_line(line.decode())
+            except ValueError as error:
+                if number == len(lines) or _is_torn_mark(lines[number]):
+                    continue
+                raise ResultError(
+                    f"{path}, line {number}: expected one event of the reviewer's log, but "
+                    f"{error}. Restore the file from a copy, or remove that line knowingly."
+                ) from None
+            if not isinstance(event, LineTorn):
+                events.append(event)
+        return events
+
+
+def _unfinished(path: Path) -> bytes:
+    """What follows the last line's end."""
+    return path.read_bytes().rpartition(b"\n")[2]
+
+
+def _is_event(line: bytes) -> bool:
+    try:
+        from_line(line.decode())
+    except ValueError:
+        return False
+    return True
+
+
+def _is_torn_mark(line: bytes) -> bool:
+    return _is_event(line) and isinstance(from_line(line.decode()), LineTorn)
