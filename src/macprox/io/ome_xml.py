@@ -1,0 +1,102 @@
+"""OME-XML: which images a file holds, their channel names and scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from macprox.errors import SlideError
+from macprox.io import safe_xml
+from macprox.io.image_description import FoundPixelSize, length_um
+
+
+@dataclass(frozen=True)
+class OmeImage:
+    """One ``Image`` element.
+
+    Parameters
+    ----------
+    name : str
+    shape : (int, int)
+        ``(y, x)`` in pixels.
+    channels : tuple of str
+        One per ``Channel`` element; an empty string where it has no name.
+    pixel_size : FoundPixelSize
+    """
+
+    name: str
+    shape: tuple[int, int]
+    channels: tuple[str, ...]
+    pixel_size: FoundPixelSize
+
+
+def looks_like_ome(description: str) -> bool:
+    """Whether an image description is meant to be OME-XML, even if it is cut short."""
+    return "<OME" in description[:4096] or "<ome:OME" in description[:4096]
+
+
+def parse_ome_xml(text: str, file_name: str) -> tuple[OmeImage, ...]:
+    """Every image that an OME-XML block describes, in order.
+
+    Raises
+    ------
+    SlideError
+        If the XML is damaged, unsafe, only points at another file, or describes no image.
+    """
+    root = safe_xml.parse(text, file_name, "OME-XML")
+    for element in root:
+        if safe_xml.local_name(element) == "BinaryOnly":
+            other = element.get("MetadataFile", "another file")
+            raise SlideError(
+                f"{file_name!r} holds pixels only; its description is in {other!r}. "
+                f"Open that file, or export one self-contained OME-TIFF."
+            )
+    images = []
+    for image in root:
+        if safe_xml.local_name(image) != "Image":
+            continue
+        pixels = next((e for e in image if safe_xml.local_name(e) == "Pixels"), None)
+        if pixels is not None:
+            images.append(_image(image.get("Name", ""), pixels, file_name))
+    if not images:
+        raise SlideError(f"{file_name!r}: its OME-XML describes no image. Export it again.")
+    return tuple(images)
+
+
+def _image(name: str, pixels: Element, file_name: str) -> OmeImage:
+    try:
+        shape = (int(pixels.get("SizeY", "")), int(pixels.get("SizeX", "")))
+    except ValueError as error:
+        raise SlideError(
+            f"{file_name!r}: its OME-XML gives no valid SizeX and SizeY. Export it again."
+        ) from error
+    channels = tuple(
+        element.get("Name") or element.get("Fluor") or ""
+        for element in pixels
+        if safe_xml.local_name(element) == "Channel"
+    )
+    return OmeImage(name, shape, channels, _pixel_size(pixels))
+
+
+def _pixel_size(pixels: Element) -> FoundPixelSize:
+    values = pixels.get("PhysicalSizeX"), pixels.get("PhysicalSizeY")
+    if values == (None, None):
+        return FoundPixelSize.absent("the OME-XML has no PhysicalSizeX and PhysicalSizeY")
+    sizes_um: list[float] = []
+    for axis, value in zip("XY", values, strict=True):
+        unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")  # the schema's default
+        size_um = _size_um(value, unit)
+        if size_um is None:
+            return FoundPixelSize.absent(
+                f"the OME-XML's PhysicalSize{axis} is {value or 'missing'} "
+                f"({unit}), which is not a length"
+            )
+        sizes_um.append(size_um)
+    return FoundPixelSize(sizes_um[0], sizes_um[1], "OME-XML PhysicalSize")
+
+
+def _size_um(value: str | None, unit: str) -> float | None:
+    try:
+        return length_um(float(value or ""), unit)
+    except ValueError:
+        return None

@@ -1,0 +1,40 @@
+"""XML out of image files, which anybody may have written."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from macprox.errors import SlideError
+
+
+def parse(text: str, file_name: str, kind: str) -> ElementTree.Element:
+    """The root element, or `SlideError` where the text is damaged or could be a bomb.
+
+    Document type declarations are refused outright: no microscope writes one, and entities
+    declared there expand to gigabytes.
+
+    Parameters
+    ----------
+    text : str
+        Already decoded; an encoding named in its declaration is ignored.
+    file_name, kind : str
+        For the message: ``"a.ome.tif"``, ``"OME-XML"``.
+    """
+    upper = text.upper()
+    if "<!DOCTYPE" in upper or "<!ENTITY" in upper:
+        raise SlideError(
+            f"{file_name!r}: its {kind} declares a document type or entities, which image files "
+            f"do not need; refused as unsafe. Export the image again."
+        )
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise SlideError(
+            f"{file_name!r}: its {kind} is damaged ({error}), so channel names and pixel size "
+            f"cannot be trusted. Export the image again."
+        ) from error
+
+
+def local_name(element: ElementTree.Element) -> str:
+    """The tag without its namespace: versions of a schema differ in nothing else that we read."""
+    return element.tag.rpartition("}")[2]

@@ -1,0 +1,28 @@
+"""tifffile tells of damage in its log; ours is told in errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class _Swallow(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        pass
+
+
+@contextmanager
+def tifffile_kept_quiet() -> Iterator[None]:
+    """Keep tifffile's messages from stderr, where Python prints what no handler takes.
+
+    Handlers that the application has set up still get them. Safe in threads: every use adds and
+    removes a handler of its own.
+    """
+    handler = _Swallow(logging.WARNING)
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
