@@ -19,9 +19,25 @@ _HOMES = {
 }
 _SUBPACKAGES = ("segment", "spatial", "phenotype", "simulate")
 
-__all__ = ["__version__", *_HOMES, *_SUBPACKAGES]  # noqa: PLE0604 - names are literals above
+__all__ = [
+    "MacproxError",
+    "Slide",
+    "SlideResult",
+    "Study",
+    "__version__",
+    "open_result",
+    "open_slide",
+    "phenotype",
+    "read_cells",
+    "run",
+    "segment",
+    "simulate",
+    "spatial",
+    "update",
+]
 
 if TYPE_CHECKING:
+    from macprox import phenotype, segment, simulate, spatial
     from macprox.batch import run, update
     from macprox.errors import MacproxError
     from macprox.io.images import open_slide

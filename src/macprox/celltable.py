@@ -82,7 +82,8 @@ def validate(cells: pd.DataFrame) -> pd.DataFrame:
     missing = [column for column in REQUIRED_COLUMNS if column not in cells]
     if missing:
         raise TableError(
-            f"The cell table lacks {', '.join(missing)}; found {', '.join(map(str, cells.columns))}."
+            f"The cell table lacks {', '.join(missing)}; "
+            f"found {', '.join(map(str, cells.columns))}."
         )
     finite = np.isfinite(centroids_um(cells)).all(axis=1)
     if not finite.all():

@@ -68,10 +68,7 @@ class Correction:
 
     @classmethod
     def from_dict(cls, saved: dict) -> Correction:
-        stains, bleed = {}, {}
-        for name, values in saved["channels"].items():
-            bleed[name] = values["bleed"]
-            stains[name] = StainStatistics(
-                values["background"], values["noise"], values["threshold"]
-            )
+        channels = saved["channels"]
+        stains = {name: StainStatistics.from_dict(values) for name, values in channels.items()}
+        bleed = {name: values["bleed"] for name, values in channels.items()}
         return cls(stains, bleed, saved["autofluorescence"])

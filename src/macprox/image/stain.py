@@ -10,6 +10,8 @@ from skimage.filters import threshold_otsu
 LEVELS_PER_SD = 8  # quantisation of intensities: far below the noise
 FLOOR_FRAC = 0.35  # of the way from background to threshold: fainter is haze
 FLOOR_SD = 4.0
+PURE_NOISE_SD = 8.0  # threshold of a channel that holds noise only: rare stain is brighter
+GAUSSIAN_TAIL = 2.748  # the 99.7th percentile over the 84th
 
 # Bleed-through is read where autofluorescence is bright. There a macrophage marker may truly be
 # present, so the lower quartile of the ratios stands for "autofluorescence alone".
@@ -40,6 +42,9 @@ class StainStatistics:
         if pixels.size == 0 or np.ptp(pixels) == 0:
             level = float(pixels[0]) if pixels.size else 0.0
             return cls(background=level, noise=0.0, threshold=np.inf)
+        if (noise := _pure_noise(pixels)) is not None:
+            background = float(np.median(pixels))
+            return cls(background, noise, background + PURE_NOISE_SD * noise)
         low, high = np.percentile(pixels, [2, 99.7])
         otsu = threshold_otsu(pixels)
         threshold = min(otsu, low + 0.3 * (high - low))
@@ -67,8 +72,29 @@ class StainStatistics:
         span = self.threshold - self.background
         return self.background + max(FLOOR_FRAC * span, FLOOR_SD * self.noise)
 
-    def to_dict(self) -> dict[str, float]:
-        return asdict(self)
+    def to_dict(self) -> dict[str, float | None]:
+        """Plain JSON values; JSON has no infinity, so a constant channel's threshold is null."""
+        return {**asdict(self), "threshold": None if self.constant else self.threshold}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, float | None]) -> StainStatistics:
+        threshold = np.inf if saved["threshold"] is None else saved["threshold"]
+        return cls(saved["background"] or 0.0, saved["noise"] or 0.0, threshold)
+
+
+def _pure_noise(pixels: np.ndarray) -> float | None:
+    """Standard deviation of pixels that are noise around one level; None where they are not.
+
+    Any stain, rare or dense, skews or flattens the distribution; without one, both sides of the
+    median have the proportions of a Gaussian.
+    """
+    tail_low, low, middle, high, tail_high = np.percentile(pixels, [0.3, 16, 50, 84, 99.7])
+    below, above = middle - low, high - middle
+    if min(below, above) <= 0:
+        return None
+    tails = np.array([(tail_high - middle) / above, (middle - tail_low) / below]) / GAUSSIAN_TAIL
+    shape = np.append(tails, above / below)
+    return float((above + below) / 2) if np.all(np.abs(shape - 1) < 0.12) else None
 
 
 def bleed_through(marker: np.ndarray, autofluorescence: np.ndarray) -> float:

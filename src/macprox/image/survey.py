@@ -108,5 +108,7 @@ def area_average(pixels: np.ndarray, factor: int) -> np.ndarray:
     starts = [np.arange(0, side, factor) for side in pixels.shape]
     sums = np.add.reduceat(pixels.astype(np.float64), starts[0], axis=0)
     sums = np.add.reduceat(sums, starts[1], axis=1)
-    counts = [np.diff(np.append(start, side)) for start, side in zip(starts, pixels.shape, strict=True)]
+    counts = [
+        np.diff(np.append(start, side)) for start, side in zip(starts, pixels.shape, strict=True)
+    ]
     return (sums / np.outer(*counts)).astype(np.float32)

@@ -12,11 +12,19 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from macprox.image.kernels import distance_inside
+from macprox.image.stain import StainStatistics
 from macprox.segment.clustering import persistent_basins
 from macprox.segment.objects import keep_labels
 from macprox.segment.parameters import MacrophageParameters
 
 SMOOTHING_UM = 0.5  # CD68 is granular: joins granules of one cell, not neighbours
+
+# Of the way from background to the slide's rough threshold, and in units of noise.
+BODY_FRAC = 0.5
+BODY_SD = 5.0
+# Counts have neither background nor noise: there a body is this share of the brightest pixels.
+BRIGHT_FRAC = 0.15
+BRIGHT_PERCENTILE = 99.5
 
 # Share of the pixels around a nucleus that must be marker-positive before it may claim a body.
 # A lymphocyte that touches a macrophage sees it on one side only.
@@ -29,6 +37,40 @@ ORTHOGONAL, DIAGONAL = 5, 7  # chamfer steps of Borgefors (1986): within 4 % of 
 def halo_um(parameters: MacrophageParameters) -> float:
     """How far a tile must look beyond the bodies that it keeps."""
     return max(2 * parameters.reach_um, parameters.max_diameter_um)
+
+
+def body_threshold(marker: np.ndarray) -> float:
+    """The level above which a marker's pixel is body: outside the noise, above haze.
+
+    Parameters
+    ----------
+    marker : (n,) float
+        Corrected pixels of the marker, a sample of the slide's tissue. A constant channel has
+        no body: infinite.
+    """
+    stain = StainStatistics.from_sample(marker)
+    if stain.constant:
+        return np.inf
+    top = float(np.percentile(marker, BRIGHT_PERCENTILE)) - stain.background
+    span = stain.threshold - stain.background
+    return stain.background + max(BODY_FRAC * span, BODY_SD * stain.noise, BRIGHT_FRAC * top)
+
+
+def is_body(marker: np.ndarray, threshold: float, pixel_size_um: float) -> np.ndarray:
+    """Marker-positive pixels.
+
+    Parameters
+    ----------
+    marker : (y, x) float32
+        Corrected pixels of a macrophage marker.
+    threshold : float
+    pixel_size_um : float
+
+    Returns
+    -------
+    (y, x) bool
+    """
+    return ndi.gaussian_filter(marker, SMOOTHING_UM / pixel_size_um) > threshold
 
 
 def claiming_nuclei(nuclei: np.ndarray, positive: np.ndarray, pixel_size_um: float) -> np.ndarray:

@@ -1,0 +1,281 @@
+"""The command line: one verb per task. Heavy imports wait inside the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from macprox import __version__
+from macprox.errors import MacproxError
+
+app = typer.Typer(
+    name="macprox",
+    help="Where do macrophages sit relative to the tumour, and does it matter?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+USER_ERROR = 2
+SOME_FAILED = 1
+
+Slides = Annotated[list[str], typer.Argument(help="Slide files, folders of slides, or globs.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]
+PixelSize = Annotated[
+    float | None,
+    typer.Option("--pixel-size", metavar="UM", help="µm per pixel, where the file has none."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+NWorkers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Threads; all cores by default.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler's tcp://...")
+]
+Tile = Annotated[
+    int, typer.Option("--tile", metavar="PX", min=64, help="Side of a tile; changes no result.")
+]
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line and exit code 2, never a traceback."""
+    try:
+        app()
+    except MacproxError as error:
+        typer.echo(f"macprox: {error}", err=True)
+        sys.exit(SOME_FAILED if _is_batch_error(error) else USER_ERROR)
+    except KeyboardInterrupt:
+        typer.echo("macprox: stopped; the same command goes on from here.", err=True)
+        sys.exit(130)
+
+
+def _is_batch_error(error: MacproxError) -> bool:
+    return hasattr(error, "failures")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"macprox {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Argument(help="Where to put the results.")] = Path("macprox-demo"),
+    quiet: Quiet = False,
+) -> None:
+    """Analyse the sample slides from pixels to reports."""
+    from macprox.batch import INDEX_FILE
+    from macprox.sample_data import sample_folder
+
+    samples = sample_folder()
+    _run([str(samples)], samples / "study.toml", out, quiet=quiet)
+    typer.echo(f"Open {(out / INDEX_FILE).resolve()} in a browser.")
+    typer.echo(f"Tables: {out / 'slides'}/<slide>/cells.parquet and statistics.parquet")
+
+
+@app.command()
+def inspect(slides: Slides, as_json: AsJson = False) -> None:
+    """Show format, size, pyramid, channels, pixel size and problems of slides."""
+    from macprox.io.images import find_slides, inspect_slide
+
+    found = [inspect_slide(path) for path in find_slides(slides)]
+    if as_json:
+        typer.echo(json.dumps([_slide_facts(info) for info in found], indent=2))
+        return
+    for info in found:
+        for name, value in _slide_facts(info).items():
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            typer.echo(f"{name:>18}  {shown if shown not in (None, '') else '-'}")
+        typer.echo("")
+
+
+@app.command()
+def init(
+    slides: Slides,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("study.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write a commented starter study with channels guessed from their names."""
+    from macprox.io.atomic import write_text
+    from macprox.io.images import find_slides, inspect_slide
+    from macprox.starter_study import starter_study
+
+    if out.exists() and not force:
+        raise MacproxError(f"{out} exists; give another name with -o, or --force to replace it.")
+    write_text(out, starter_study([inspect_slide(path) for path in find_slides(slides)]))
+    typer.echo(f"Wrote {out}. Read it, correct it, then: macprox run ... --study {out}")
+
+
+@app.command()
+def run(
+    slides: Slides,
+    study: Annotated[Path, typer.Option("--study", "-s", help="study.toml")],
+    out: Out = Path("results"),
+    workers: NWorkers = None,
+    scheduler: Scheduler = None,
+    tile: Tile = 2048,
+    pixel_size: PixelSize = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take slides from pixels to reports; the same command again does only what is missing."""
+    results = _run(
+        slides, study, out, quiet=quiet or as_json, pixel_size_um=pixel_size,
+        n_workers=workers, scheduler=scheduler, tile_px=tile,
+    )  # fmt: skip
+    _say_done(results, out, as_json)
+
+
+@app.command()
+def update(
+    results: Annotated[Path, typer.Argument(help="Result folder.")],
+    study: Annotated[
+        Path | None, typer.Option("--study", "-s", help="Use these gates, rules and radii instead.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Replay edits and gates: phenotypes, regions, statistics, reports; reads no pixel."""
+    from macprox.batch import update as update_results
+    from macprox.pipeline import RunOptions
+
+    with _watch(quiet or as_json) as watcher:
+        done = update_results(results, study, RunOptions(watcher=watcher))
+    _say_done(done, results, as_json)
+
+
+@app.command()
+def stats(
+    tables: Annotated[list[Path], typer.Argument(help="Cell tables made by other tools.")],
+    source: Annotated[str, typer.Option(help="Phenotype that looks for neighbours.")],
+    target: Annotated[str, typer.Option(help="Phenotype that is looked for.")],
+    out: Out = Path("results"),
+    slide_column: Annotated[str | None, typer.Option(help="Column that names the slide.")] = None,
+    x: Annotated[str | None, typer.Option(help="Column of x.")] = None,
+    y: Annotated[str | None, typer.Option(help="Column of y.")] = None,
+    phenotype: Annotated[str | None, typer.Option(help="Column of the phenotype.")] = None,
+    roi_column: Annotated[str | None, typer.Option(help="Column of the field or core.")] = None,
+    window: Annotated[Path | None, typer.Option(help="GeoJSON of the observed area.")] = None,
+    pixel_size: PixelSize = None,
+    radii: Annotated[str, typer.Option(help="Radii in µm.")] = "10,20,25,30,50,100",
+    seed: Annotated[int, typer.Option(help="For permutations.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Give the proximity statistics of tables made by other tools."""
+    from macprox.io.tables import ColumnMapping
+    from macprox.pipeline.tables import TableRequest, run_tables
+
+    columns = ColumnMapping(slide=slide_column, x=x, y=y, phenotype=phenotype, roi=roi_column)
+    request = TableRequest(
+        source=source, target=target, radii_um=_numbers(radii), seed=seed, window_file=window
+    )
+    done = run_tables(tables, columns, request, out, pixel_size_um=pixel_size)
+    _say_done(done, out, as_json)
+
+
+@app.command()
+def export(
+    slide: Annotated[Path, typer.Argument(help="results/slides/<slide_id>")],
+    to: Annotated[str, typer.Option("--to", help="csv or geojson")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write into.")] = None,
+) -> None:
+    """Write a slide's tables for other tools."""
+    from macprox.io.export import export_slide
+    from macprox.results import open_result
+
+    result = open_result(slide)
+    for path in export_slide(result, to, out or slide / "export"):
+        typer.echo(str(path))
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    size: Annotated[int, typer.Option("--size", metavar="PX", min=256, help="Side.")] = 2048,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same tissue.")] = 1,
+) -> None:
+    """Make tissue with known truth: slides, truth tables, study.toml, samples.csv."""
+    from macprox.simulate import write_cohort
+
+    for path in write_cohort(out, seed=seed, size_px=size):
+        typer.echo(str(path))
+
+
+def _run(
+    slides: list[str],
+    study: Path,
+    out: Path,
+    quiet: bool,
+    pixel_size_um: float | None = None,
+    n_workers: int | None = None,
+    scheduler: str | None = None,
+    tile_px: int = 2048,
+) -> list[Any]:
+    from macprox.batch import run as run_batch
+    from macprox.pipeline import RunOptions, Workers
+
+    workers = Workers(scheduler=scheduler) if n_workers is None else Workers(n_workers, scheduler)
+    with _watch(quiet) as watcher:
+        options = RunOptions(tile_px=tile_px, workers=workers, watcher=watcher)
+        return run_batch(slides, study, out, pixel_size_um=pixel_size_um, options=options)
+
+
+def _watch(quiet: bool) -> AbstractContextManager[Any]:
+    if quiet:
+        from macprox.pipeline import Silent
+
+        return nullcontext(Silent())
+    from macprox.progress import Bars
+
+    return Bars()
+
+
+def _say_done(results: list[Any], out: Path, as_json: bool) -> None:
+    if as_json:
+        answer = [
+            {"slide_id": result.slide_id, "path": str(result.path), **result.manifest["counts"]}
+            for result in results
+        ]
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    for result in results:
+        typer.echo(f"{result.slide_id}: {result.manifest['counts']['cells']} cells")
+    typer.echo(f"Open {(out / 'index.html').resolve()} in a browser.")
+
+
+def _slide_facts(info: Any) -> dict[str, Any]:
+    return {
+        "slide_id": info.slide_id,
+        "path": str(info.path),
+        "format": info.format,
+        "size_px": f"{info.shape[1]} x {info.shape[0]}",
+        "levels": [f"{width} x {height}" for height, width in info.level_shapes],
+        "channels": list(info.channels),
+        "dtype": str(info.dtype),
+        "pixel_size_um": info.pixel_size_um,
+        "pixel_size_from": info.pixel_size_source,
+        "tile_px": f"{info.tile[1]} x {info.tile[0]}",
+        "compression": info.compression,
+        "megabytes": round(info.n_bytes / 1e6, 1),
+        "problems": list(info.problems),
+    }
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise MacproxError(
+            f"--radii expects numbers with commas such as 10,20,50; found {text!r}."
+        ) from error

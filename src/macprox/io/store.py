@@ -1,0 +1,132 @@
+"""The result folder: what lies where, and what its manifest says is done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from macprox.errors import ResultError
+from macprox.io.atomic import write_json
+
+STUDY_FILE = "study.toml"
+LABEL_NAMES = ("nuclei", "cells")
+
+
+@dataclass(frozen=True)
+class SlideFolder:
+    """Paths of one slide's results."""
+
+    path: Path
+
+    @property
+    def slide_id(self) -> str:
+        return self.path.name
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def labels(self) -> Path:
+        return self.path / "labels.zarr"
+
+    @property
+    def cells(self) -> Path:
+        return self.path / "cells.parquet"
+
+    @property
+    def gates(self) -> Path:
+        return self.path / "gates.parquet"
+
+    @property
+    def regions(self) -> Path:
+        return self.path / "regions.geojson"
+
+    @property
+    def statistics(self) -> Path:
+        return self.path / "statistics.parquet"
+
+    @property
+    def edits(self) -> Path:
+        return self.path / "edits.jsonl"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    # What the pipeline alone reads: enough to start again without pixels.
+    @property
+    def work(self) -> Path:
+        return self.path / "work"
+
+    @property
+    def overview(self) -> Path:
+        return self.work / "overview.zarr"
+
+    @property
+    def survey(self) -> Path:
+        return self.work / "survey.json"
+
+    @property
+    def sample(self) -> Path:
+        return self.work / "sample.npz"
+
+    @property
+    def tissue(self) -> Path:
+        return self.work / "tissue.geojson"
+
+    @property
+    def measurements(self) -> Path:
+        return self.work / "measurements.parquet"
+
+    @property
+    def anchors(self) -> Path:
+        """Label images named by anchors, until ranks are known."""
+        return self.work / "anchors.zarr"
+
+    def parts(self, core_px: int, mark: str) -> Path:
+        """Measurements of single tiles, kept until the slide is whole.
+
+        The name says how the slide was cut and what the tiles depend on, so that tiles of
+        another run are never taken for ours.
+        """
+        return self.work / f"tiles-{core_px}-{mark[:16]}"
+
+    def remove_parts(self) -> None:
+        for left in self.work.glob("tiles-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def slide_folder(results: Path, slide_id: str) -> SlideFolder:
+    return SlideFolder(Path(results) / "slides" / slide_id)
+
+
+def slide_folders(results: Path) -> list[SlideFolder]:
+    """Every slide of a result folder that has a manifest, in name order."""
+    results = Path(results)
+    found = sorted((results / "slides").glob("*/manifest.json"))
+    if not found:
+        raise ResultError(
+            f"No results in {results}: expected slides/<slide_id>/manifest.json below it. "
+            "Give the folder that `macprox run` wrote (its --out)."
+        )
+    return [SlideFolder(path.parent) for path in found]
+
+
+def read_manifest(folder: SlideFolder) -> dict[str, Any]:
+    """The manifest, or an empty one where the slide was never started."""
+    try:
+        return json.loads(folder.manifest.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"slide_id": folder.slide_id, "stages": {}}
+    except json.JSONDecodeError as error:
+        raise ResultError(
+            f"{folder.manifest} is not valid JSON ({error}); delete it to redo the slide."
+        ) from error
+
+
+def write_manifest(folder: SlideFolder, manifest: dict[str, Any]) -> None:
+    write_json(folder.manifest, manifest)

@@ -1,0 +1,43 @@
+"""How to compute and who is told: nothing here changes a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from macprox.pipeline.tiles import Workers
+
+DEFAULT_TILE_PX = 2048
+
+
+class Watcher(Protocol):
+    """Who is told how far a slide is."""
+
+    def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:
+        """A stage of so many tiles begins; call what is returned with the number just finished."""
+        ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:
+        return lambda n_tiles: None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to compute.
+
+    Parameters
+    ----------
+    tile_px : int
+        Side of a tile; rounded to whole label chunks.
+    workers : Workers
+    watcher : Watcher
+    """
+
+    tile_px: int = DEFAULT_TILE_PX
+    workers: Workers = field(default_factory=Workers)
+    watcher: Watcher = field(default_factory=Silent)

@@ -1,0 +1,173 @@
+"""Second stage: read each tile once; segment, measure, write labels; keep a small table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import zarr
+
+from macprox.image.correction import Correction
+from macprox.image.tiles import Tile, whole_multiple
+from macprox.io.atomic import replacing, write_parquet
+from macprox.io.labels import (
+    CHUNK_PX,
+    create_level,
+    write_label_index,
+    write_named_by_rank,
+)
+from macprox.io.store import LABEL_NAMES, SlideFolder
+from macprox.measure import cell_table, measure_tile
+from macprox.pipeline.options import RunOptions
+from macprox.pipeline.survey import Survey
+from macprox.segment.bodies import body_threshold, is_body
+from macprox.segment.parameters import SegmentationParameters
+from macprox.segment.whole import segment_tile, tiles_of
+from macprox.slide import Slide
+from macprox.study import Study
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What the stage leaves besides its files."""
+
+    n_cells: int
+    n_cut: int  # kept objects that reached a tile's frame: the halo was too small for them
+    unmeasured_px: int  # label pixels whose cell no tile measured
+    body_thresholds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _TileJob:
+    """Everything a worker needs for one tile; travels with the task."""
+
+    slide: Slide
+    nucleus: str
+    correction: Correction
+    parameters: SegmentationParameters
+    body_thresholds: dict[str, float]
+    anchors: Path
+    parts: Path
+
+    def __call__(self, tile: Tile) -> Path:
+        done = self.parts / f"{tile.index}.npz"
+        if done.exists():
+            return done
+        stain = self.slide.read(self.nucleus, *tile.outer.slices)
+        blank = self._blank(tile)
+        labels = segment_tile(
+            stain,
+            self._body_marker(tile, blank),
+            tile.outer,
+            (self.slide.shape, self.slide.pixel_size_um),
+            self.correction.stains[self.nucleus],
+            self.parameters,
+        )
+        width_px = self.slide.shape[1]
+        owned = labels.owned(tile.outer, tile.core, width_px)
+        table = measure_tile(
+            labels.nuclei,
+            labels.cells,
+            owned,
+            (tile.outer, self.slide.shape, self.slide.pixel_size_um),
+            self._channels(tile, blank),
+        )
+        table["anchor_px"] = labels.anchor_px[owned]
+        inside = tile.core.within(tile.outer)
+        for name, array in zip(LABEL_NAMES, (labels.nuclei, labels.cells), strict=True):
+            level = zarr.open_array(str(self.anchors / name), mode="r+")
+            level[tile.core.slices] = (labels.anchor_px + 1).astype(np.uint64)[array[inside]]
+        with replacing(done) as temporary:
+            np.savez(temporary, **table, n_cut=labels.cut[owned].sum())
+        return done
+
+    def _blank(self, tile: Tile) -> np.ndarray | None:
+        name = self.correction.autofluorescence
+        return None if name is None else self.slide.read(name, *tile.outer.slices)
+
+    def _body_marker(self, tile: Tile, blank: np.ndarray | None) -> np.ndarray | None:
+        marker = None
+        for name, threshold in self.body_thresholds.items():
+            pixels = self.correction.apply(name, self.slide.read(name, *tile.outer.slices), blank)
+            positive = is_body(pixels, threshold, self.slide.pixel_size_um)
+            marker = positive if marker is None else marker | positive
+        return marker
+
+    def _channels(self, tile: Tile, blank: np.ndarray | None) -> Iterator[tuple[str, np.ndarray]]:
+        for name in self.slide.channels:
+            raw = self.slide.read(name, *tile.outer.slices)
+            yield name, self.correction.apply(name, raw, blank)
+
+
+def segment_slide(
+    slide: Slide,
+    study: Study,
+    survey: Survey,
+    folder: SlideFolder,
+    options: RunOptions,
+    mark: str,
+) -> Segmented:
+    """Labels and measurements of a whole slide.
+
+    Tiles that an interrupted run finished under the same ``mark`` (fingerprint of the stage's
+    inputs) and tile size are kept.
+    """
+    core_px = whole_multiple(options.tile_px, CHUNK_PX)
+    tiles = tiles_of(slide.shape, core_px, slide.pixel_size_um, study.segmentation)
+    thresholds = body_thresholds(study.segmentation, survey)
+    job = _TileJob(
+        slide=slide,
+        nucleus=study.image.nucleus,
+        correction=survey.correction,
+        parameters=study.segmentation,
+        body_thresholds=thresholds,
+        anchors=folder.anchors,
+        parts=folder.parts(core_px, mark),
+    )
+    _prepare(job, folder, slide.shape)
+    advance = options.watcher.stage(slide.slide_id, "segmentation", len(tiles))
+    parts = []
+    for path in options.workers.map(job, tiles, advance):
+        with np.load(path) as saved:
+            parts.append(dict(saved))
+    cells = cell_table(parts, slide.slide_id, slide.channels)
+    write_parquet(folder.measurements, cells)
+    unmeasured_px = _name_by_rank(job, folder, cells)
+    shutil.rmtree(job.anchors, ignore_errors=True)
+    folder.remove_parts()
+    return Segmented(
+        len(cells), int(sum(part["n_cut"] for part in parts)), unmeasured_px, thresholds
+    )
+
+
+def body_thresholds(parameters: SegmentationParameters, survey: Survey) -> dict[str, float]:
+    """The level above which a pixel is macrophage body, by channel; corrected units."""
+    wanted = parameters.macrophages
+    if wanted.pixel_threshold != "auto":
+        return dict.fromkeys(wanted.channels, float(wanted.pixel_threshold))
+    return {name: body_threshold(survey.corrected_sample(name)) for name in wanted.channels}
+
+
+def _prepare(job: _TileJob, folder: SlideFolder, shape: tuple[int, int]) -> None:
+    """Empty label arrays, unless an interrupted run of the same tiles left its own."""
+    if not job.parts.exists():
+        folder.remove_parts()
+        shutil.rmtree(job.anchors, ignore_errors=True)
+        for name in LABEL_NAMES:
+            create_level(job.anchors / name, shape, "uint64")
+        job.parts.mkdir(parents=True)
+
+
+def _name_by_rank(job: _TileJob, folder: SlideFolder, cells: pd.DataFrame) -> int:
+    ranked = cells["anchor_px"].to_numpy(np.uint64)
+    pixel_size_um = job.slide.pixel_size_um
+    unknown = [
+        write_named_by_rank(job.anchors / name, folder.labels / name, ranked, pixel_size_um)
+        for name in LABEL_NAMES
+    ]
+    write_label_index(folder.labels, LABEL_NAMES)
+    return unknown[1]

@@ -1,0 +1,168 @@
+"""`SlideResult`: one slide's finished folder as tables, labels, regions and a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from macprox.errors import ResultError
+from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest
+from macprox.study import Study
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import pandas as pd
+
+    from macprox.regions import Regions
+    from macprox.window import Window
+
+OVERVIEW_SIDE_PX = 2000  # the longest side of the overview that people look at
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The slide at low resolution.
+
+    Parameters
+    ----------
+    channels : tuple of str
+    mean : (c, y, x) float32
+        Area averages of the raw pixels.
+    pixel_size_um : float
+    """
+
+    channels: tuple[str, ...]
+    mean: np.ndarray
+    pixel_size_um: float
+
+
+@dataclass(frozen=True)
+class SlideResult:
+    """What was found on one slide; every table is read when asked for.
+
+    Parameters
+    ----------
+    path : Path
+        ``results/slides/<slide_id>``.
+    """
+
+    path: Path
+
+    @property
+    def folder(self) -> SlideFolder:
+        return SlideFolder(Path(self.path))
+
+    @property
+    def slide_id(self) -> str:
+        return self.folder.slide_id
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Stages done, fingerprints, versions, quality flags, counts."""
+        return read_manifest(self.folder)
+
+    @cached_property
+    def study(self) -> Study:
+        """The effective study, every default written out."""
+        return Study.from_toml(Path(self.path).parents[1] / STUDY_FILE)
+
+    @property
+    def pixel_size_um(self) -> float:
+        return float(self.manifest["source"]["pixel_size_um"])
+
+    def cells(self) -> pd.DataFrame:
+        """The cell table."""
+        return self._table(self.folder.cells)
+
+    def gates(self) -> pd.DataFrame:
+        """Where each marker becomes positive, and who says so."""
+        return self._table(self.folder.gates)
+
+    def statistics(self) -> pd.DataFrame:
+        """The tidy statistics table, one number a row."""
+        return self._table(self.folder.statistics)
+
+    def regions(self) -> Regions:
+        """Tissue, airspace, tumour, exclusions; polygons in micrometres."""
+        from macprox.io.geojson import read_regions
+
+        self._require(self.folder.regions)
+        return read_regions(self.folder.regions, self.pixel_size_um)
+
+    def window(self) -> Window:
+        """Where cells could have been observed: the tissue window without the exclusions."""
+        from macprox.window import Window
+
+        return Window.from_polygon(self.regions().observed)
+
+    def labels(self, name: str = "cells", level: int = 0) -> da.Array:
+        """Label image ``(y, x)``: pixels hold ``cell_id``, 0 is background.
+
+        Parameters
+        ----------
+        name : "nuclei" or "cells"
+        level : int
+            Pyramid level; 0 is full resolution.
+        """
+        import dask.array as da
+
+        if name not in LABEL_NAMES:
+            raise ResultError(
+                f"Slide {self.slide_id!r} has labels {', '.join(LABEL_NAMES)}; found {name!r}."
+            )
+        path = self.folder.labels / name / str(level)
+        self._require(path)
+        return da.from_zarr(str(path))
+
+    def overview(self) -> Overview | None:
+        """The slide at about 4 um per pixel, coarser if it is large; None without pixels."""
+        import zarr
+
+        if not self.folder.overview.exists():
+            return None
+        stored = zarr.open_array(str(self.folder.overview), mode="r")
+        step = max(1, -(-max(stored.shape[1:]) // OVERVIEW_SIDE_PX))
+        return Overview(
+            channels=tuple(stored.attrs["channels"]),
+            mean=np.asarray(stored[:, ::step, ::step]),
+            pixel_size_um=float(stored.attrs["pixel_size_um"]) * step,
+        )
+
+    def _table(self, path: Path) -> pd.DataFrame:
+        import pandas as pd
+
+        self._require(path)
+        return pd.read_parquet(path)
+
+    def _require(self, path: Path) -> None:
+        if not path.exists():
+            raise ResultError(
+                f"Slide {self.slide_id!r} has no {path.name} in {self.path}: the run stopped "
+                "before it. Run the same `macprox run` command again; it goes on from there."
+            )
+
+
+def open_result(path: str | Path) -> SlideResult:
+    """One slide's finished folder.
+
+    Parameters
+    ----------
+    path : path
+        ``results/slides/<slide_id>``.
+
+    Raises
+    ------
+    ResultError
+        If there is no manifest.
+    """
+    result = SlideResult(Path(path))
+    if not result.folder.manifest.exists():
+        raise ResultError(
+            f"{path} is not the result of a slide: it has no manifest.json. Expected a folder "
+            "such as results/slides/<slide_id>."
+        )
+    return result
