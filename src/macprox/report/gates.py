@@ -1,0 +1,156 @@
+"""Where each marker becomes positive: one small histogram a gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from macprox.celltable import mean_column, positive_column
+from macprox.report import style
+from macprox.report.numbers import Shown, is_number, missing, significant_text
+from macprox.report.rows import text_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BINS = 56
+SHOWN_PERCENTILES = (0.05, 99.95)  # a handful of clumps would squeeze everything else to the left
+SOURCES = {
+    "auto": "automatic proposal",
+    "study": "set in study.toml",
+    "reviewer": "set by a reviewer",
+}
+
+
+@dataclass(frozen=True)
+class GatePanel:
+    """What is printed of one gate."""
+
+    title: str
+    svg: str
+    cut: Shown
+    positive: Shown
+    minus10: Shown
+    plus10: Shown
+    source: str
+    confirmed: bool
+    bimodal: bool
+    reason: str
+    by: str
+
+
+def panels(gates: pd.DataFrame, cells: pd.DataFrame) -> list[GatePanel]:
+    """One panel a gate, in the table's order."""
+    return [_panel(row, cells, number) for number, (_, row) in enumerate(gates.iterrows())]
+
+
+def _panel(row: pd.Series, cells: pd.DataFrame, number: int) -> GatePanel:
+    marker, compartment = str(row["marker"]), str(row["compartment"])
+    reason = text_of(row.get("reason"))
+    parent = text_of(row.get("parent"))
+    within = "" if parent in ("", "all") else f", among {parent}+"
+    source = text_of(row.get("source"))
+    return GatePanel(
+        title=f"{marker} · {compartment}{within}",
+        svg=histogram(_values(row, cells), row["value"], f"gate{number}", marker),
+        cut=_or_dash(row["value"], significant_text, reason),
+        positive=_or_dash(row["percent_positive"], _percent, reason),
+        minus10=_or_dash(row["percent_positive_minus10"], _percent, reason),
+        plus10=_or_dash(row["percent_positive_plus10"], _percent, reason),
+        source=SOURCES.get(source, source),
+        confirmed=bool(row["confirmed"]),
+        bimodal=bool(row["bimodal"]),
+        reason=reason,
+        by=" ".join(filter(None, (text_of(row.get("by")), text_of(row.get("time"))[:16]))),
+    )
+
+
+def _percent(percent: float) -> str:
+    """The gate table holds percent already."""
+    return f"{percent:.1f} %"
+
+
+def _or_dash(value: object, text, reason: str) -> Shown:
+    return Shown(text(value)) if is_number(value) else missing(reason)
+
+
+def _values(row: pd.Series, cells: pd.DataFrame) -> np.ndarray:
+    """Intensities that the gate cuts, of its parent's cells where it has one."""
+    column = mean_column(str(row["marker"]), str(row["compartment"]))
+    if column not in cells:
+        return np.empty(0)
+    parent = positive_column(text_of(row.get("parent")) or "none")
+    population = cells
+    if parent in cells:
+        population = cells[cells[parent].fillna(False).astype(bool)]
+    values = population[column].to_numpy(dtype=float)
+    return values[np.isfinite(values)]
+
+
+def histogram(values: np.ndarray, cut: object, name: str, marker: str) -> str:
+    """Cells by intensity on an asinh axis: a log axis that also has a zero."""
+    with style.drawing(2.42, 1.25) as figure:
+        axes = figure.subplots()
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.set_yticks([])
+        if values.size == 0 or np.ptp(values) == 0:
+            said = "no cells" if values.size == 0 else "every cell has the same value"
+            axes.text(0.5, 0.5, said, ha="center", transform=axes.transAxes, color=style.QUIET)
+            axes.set_xticks([])
+            return style.to_svg(figure, name, f"{marker}: {said}")
+        _draw_histogram(axes, values, float(cut) if is_number(cut) else None)  # type: ignore[arg-type]
+        return style.to_svg(figure, name, f"Histogram of {marker} intensities with its gate")
+
+
+def _draw_histogram(axes, values: np.ndarray, cut: float | None) -> None:
+    low, high = np.percentile(values, SHOWN_PERCENTILES)
+    if cut is not None:
+        low, high = min(low, 0.85 * cut), max(high, 1.15 * cut)
+    # Linear below the median of the darker half, logarithmic above: as a cytometrist would look.
+    knee = max(float(np.percentile(np.abs(values), 25)), high / 2000, 1e-9)
+    edges_t = np.linspace(np.arcsinh(low / knee), np.arcsinh(high / knee), BINS + 1)
+    counts, _ = np.histogram(np.arcsinh(np.clip(values, low, high) / knee), edges_t)
+    cut_t = np.arcsinh(cut / knee) if cut is not None else np.inf
+    positive = 0.5 * (edges_t[1:] + edges_t[:-1]) >= cut_t
+    axes.bar(
+        edges_t[:-1],
+        counts,
+        np.diff(edges_t),
+        align="edge",
+        color=np.where(positive, style.ACCENT, "#b4bcc6").tolist(),
+        linewidth=0,
+    )
+    # Positive cells are often few: a cap keeps them visible beside the negative peak.
+    top = max(float(counts.max()), 1.0)
+    rare = counts[positive]
+    if rare.size and 0 < rare.max() < top / 6:
+        top = 6.0 * float(rare.max())
+        axes.text(0.99, 1.0, "peak cut off", fontsize=7, ha="right", va="top", color=style.QUIET,
+                  transform=axes.transAxes)  # fmt: skip
+    axes.set(xlim=(edges_t[0], edges_t[-1]), ylim=(0, 1.08 * top))
+    if cut is not None:
+        axes.axvline(cut_t, color=style.INK, linewidth=1.4)
+        for factor in (0.9, 1.1):
+            axes.axvline(
+                np.arcsinh(factor * cut / knee), color=style.INK, linewidth=0.7, linestyle=":"
+            )
+    ticks = _ticks(low, high)
+    axes.set_xticks(np.arcsinh(ticks / knee), [_tick_text(t) for t in ticks])
+
+
+def _ticks(low: float, high: float) -> np.ndarray:
+    """Zero and powers of ten inside the axis, or round numbers where it spans less than two."""
+    decades = 10.0 ** np.arange(-4, 8)
+    inside = decades[(decades > max(low, high / 3000)) & (decades < high)]
+    if inside.size < 2:
+        steps = np.outer(10.0 ** np.arange(-4, 8), (1, 2, 5)).ravel()
+        inside = steps[(steps > max(low, high / 50)) & (steps < high)][-4:]
+    return np.concatenate([[0.0], inside]) if low <= 0 else inside
+
+
+def _tick_text(value: float) -> str:
+    if value >= 1000:
+        return f"{value / 1000:g}k"
+    return f"{value:g}"

@@ -1,0 +1,121 @@
+"""The list of slides: status, headline numbers and a link to each report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from macprox.io.atomic import write_text
+from macprox.report import sentences
+from macprox.report.numbers import count_text
+from macprox.report.page import axis_max, environment, saved_gates, saved_regions
+
+
+@dataclass(frozen=True)
+class FailedSlide:
+    """A slide without a result, and the one line that says why."""
+
+    slide_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One line of the list."""
+
+    slide_id: str
+    failure: str = ""
+    link: str = ""
+    patient: str = ""
+    status: str = ""
+    cells: str = ""
+    answer: sentences.Answer | None = None
+    why_not: str = ""
+    heading: str = ""
+
+
+def write_index(results: Iterable[Any], path: str | os.PathLike) -> Path:
+    """Write one page that links every slide's report.
+
+    Parameters
+    ----------
+    results : iterable of SlideResult or FailedSlide
+        Anything with ``slide_id`` and a one-line ``reason`` counts as failed.
+    path : path-like
+        The HTML file; links are relative to its folder.
+
+    Returns
+    -------
+    Path
+    """
+    path = Path(path)
+    rows = [_row(result, path.parent) for result in results]
+    failed = sum(bool(row.failure) for row in rows)
+    html = (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            slides=rows,
+            axis_max=axis_max([row.answer for row in rows if row.answer]),
+            n_done=len(rows) - failed,
+            n_failed=failed,
+            headings=list(dict.fromkeys(row.heading for row in rows if row.heading)),
+        )
+    )
+    write_text(path, html)
+    return path
+
+
+def _row(result: Any, folder: Path) -> IndexRow:
+    reason = getattr(result, "reason", None)
+    if reason:
+        return IndexRow(result.slide_id, failure=" ".join(str(reason).split()))
+    cells, statistics, study = result.cells(), result.statistics(), result.study
+    lead = sentences.headline(statistics, study)
+    why_not = ""
+    if lead is None:
+        regions = saved_regions(result, result.overview())
+        reasons = sentences.no_headline_reasons(cells, regions, statistics, study)
+        why_not = " ".join(reasons)
+    return IndexRow(
+        slide_id=result.slide_id,
+        link=_link(Path(result.path) / "report.html", folder),
+        patient=str(result.manifest.get("patient") or ""),
+        status=_status(result),
+        cells=count_text(len(cells)),
+        answer=lead,
+        why_not=why_not,
+        heading=_heading(lead, study) if lead else "",
+    )
+
+
+def _link(report: Path, folder: Path) -> str:
+    if not report.is_file():
+        return ""
+    relative = os.path.relpath(report.resolve(), folder.resolve())
+    return quote(Path(relative).as_posix())
+
+
+def _status(result: Any) -> str:
+    """Finished, and how much of it a person should still look at."""
+    warnings = [f for f in result.manifest.get("quality") or [] if f.get("level") == "warning"]
+    n = len(warnings) + len(result.manifest.get("warnings") or [])
+    parts = ["finished"]
+    if n:
+        parts.append(f"{n} warning{'' if n == 1 else 's'}")
+    if sentences.gate_notice(saved_gates(result, result.overview())):
+        parts.append("gates unconfirmed")
+    return ", ".join(parts)
+
+
+def _heading(lead: sentences.Answer, study) -> str:
+    return (
+        f"Observed: share of {sentences.noun(lead.direction.source, study, plural=True)} with "
+        f"at least one {sentences.noun(lead.direction.target, study)} within "
+        f"{study.proximity.primary_radius_um:g} µm; expected: under the position null, "
+        f"macrophages placed among the non-tumour cells{sentences.strata_text(study)}."
+    )

@@ -1,0 +1,529 @@
+"""The report: what is said, what is shown, and what a browser makes of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from scipy.spatial import cKDTree
+
+from macprox.celltable import mean_column, nearest_column, positive_column
+from macprox.regions import Regions
+from macprox.report import numbers, sentences, style, write_index, write_slide_report
+from macprox.report.index import FailedSlide
+from macprox.study import Study
+
+WIDTH_UM, HEIGHT_UM = 2000.0, 1500.0
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE_CHANNEL = "<script>alert(1)</script>"
+HOSTILE_PHENOTYPE = "=cmd()"
+STUDY = f"""
+[image]
+nucleus = "DAPI"
+[markers.CD68]
+[markers.FOXP3]
+compartment = "nucleus"
+[markers."{HOSTILE_CHANNEL}"]
+[phenotypes]
+"Tumour" = "panCK+ CD68- in:tumour"
+"Normal epithelium" = "panCK+ CD68- not in:tumour"
+"AM/TRM-like" = "CD68+ MARCO+ panCK-"
+"Mo-mac-like" = "CD68+ CD14+ panCK-"
+"Treg" = "FOXP3+ CD68- panCK-"
+"{HOSTILE_PHENOTYPE}" = "CD14+ CD68-"
+[proximity]
+macrophages = ["AM/TRM-like", "Mo-mac-like"]
+"""
+COLUMNS = """slide_id roi_id statistic source target region r_um value expected ratio ci_low ci_high
+p alternative n_source n_target source_per_mm2 target_per_mm2 correction null moved fixed eligible
+n_permutations seed reason""".split()  # noqa: SIM905
+MACROPHAGES = ("AM/TRM-like", "Mo-mac-like")
+
+
+def nest() -> shapely.Polygon:
+    """An irregular tumour in the middle of the slide, with a hole."""
+    angle = np.linspace(0, 2 * np.pi, 240, endpoint=False)
+    radius = 420 + 60 * np.sin(3 * angle) + 35 * np.sin(7 * angle + 1) + 12 * np.sin(17 * angle)
+    x, y = 950 + 1.25 * radius * np.cos(angle), 760 + radius * np.sin(angle)
+    return shapely.Polygon(np.c_[x, y]) - shapely.Point(1000, 800).buffer(70)
+
+
+def make_cells(n: int, tumour: shapely.Geometry, rng: np.random.Generator) -> pd.DataFrame:
+    x, y = rng.uniform(0, WIDTH_UM, n), rng.uniform(0, HEIGHT_UM, n)
+    inside = shapely.contains_xy(tumour, x, y) if n else np.zeros(0, bool)
+    names = ["Tumour", "Normal epithelium", *MACROPHAGES, "Treg", HOSTILE_PHENOTYPE, "Other",
+             "Ambiguous"]  # fmt: skip
+    outer = rng.choice(names, n, p=[0, 0.07, 0.09, 0.11, 0.06, 0.04, 0.6, 0.03])
+    inner = rng.choice(names, n, p=[0.75, 0, 0.02, 0.09, 0.02, 0.01, 0.1, 0.01])
+    phenotype = np.where(inside, inner, outer)
+    cells = pd.DataFrame(
+        {"slide_id": "S1", "cell_id": np.arange(1, n + 1), "x_um": x, "y_um": y,
+         "phenotype": phenotype}
+    )  # fmt: skip
+    high = {
+        "panCK": np.isin(phenotype, ["Tumour", "Normal epithelium"]),
+        "CD68": np.isin(phenotype, MACROPHAGES),
+        "MARCO": phenotype == "AM/TRM-like",
+        "CD14": np.isin(phenotype, ["Mo-mac-like", HOSTILE_PHENOTYPE]),
+        "FOXP3": phenotype == "Treg",
+        HOSTILE_CHANNEL: np.zeros(n, bool),
+    }
+    for marker, positive in high.items():
+        signal = rng.lognormal(3.2, 0.6, n) + positive * rng.lognormal(5.6, 0.5, n)
+        for compartment in ("nucleus", "ring", "cell"):
+            cells[mean_column(marker, compartment)] = signal
+        cells[positive_column(marker)] = positive
+    for target in ("Tumour", *MACROPHAGES):
+        cells[nearest_column(target)] = nearest(cells, target)
+    return cells
+
+
+def nearest(cells: pd.DataFrame, target: str) -> np.ndarray:
+    xy = cells[["x_um", "y_um"]].to_numpy()
+    to = xy[(cells["phenotype"] == target).to_numpy()]
+    return cKDTree(to).query(xy)[0] if len(to) else np.full(len(xy), np.nan)
+
+
+def stat(**values) -> dict:
+    row = dict.fromkeys(COLUMNS, np.nan) | {
+        "slide_id": "S1", "roi_id": "all", "region": "all", "reason": "", "correction": "none",
+        "null": "", "moved": "", "fixed": "", "eligible": "", "alternative": "two-sided",
+        "seed": 0, "target": "",
+    }  # fmt: skip
+    return row | values
+
+
+def pair_rows(cells: pd.DataFrame, source: str, target: str) -> list[dict]:
+    """Rows of one direction; the expectation is a plausible number, not a computed one."""
+    d = cells.loc[cells["phenotype"] == source, nearest_column(target)].to_numpy(float)
+    ok = d.size and np.isfinite(d).all()
+    reason = "" if ok else f"there is no {source if not d.size else target} cell on this slide"
+    common = {"source": source, "target": target, "n_source": d.size, "reason": reason}
+    rows = []
+    for eligible, factor in (("all non-Tumour cells", 0.72), (" or ".join(MACROPHAGES), 1.06)):
+        for r in (10, 20, 30, 50, 100):
+            value = float((d <= r).mean()) if ok else np.nan
+            expected = min(1.0, value * factor) if ok else np.nan
+            rows.append(
+                stat(
+                    statistic="g", r_um=r, value=value, expected=expected,
+                    ratio=value / expected if ok and expected else np.nan,
+                    p=(0.001 if factor < 1 else 0.34) if ok else np.nan, null="relabel",
+                    n_permutations=999,
+                    moved="macrophages", fixed="Tumour", eligible=eligible, **common,
+                )
+            )  # fmt: skip
+    mean = float(d.mean()) if ok else np.nan
+    median = float(np.median(d)) if ok else np.nan
+    rows.append(stat(statistic="nearest_mean_um", value=mean, expected=1.2 * mean, **common))
+    rows.append(stat(statistic="nearest_median_um", value=median, **common))
+    rows.append(stat(statistic="count_within", r_um=20, value=0.61 if ok else np.nan, **common))
+    rows.append(
+        stat(statistic="g", r_um=20, value=0.3 if ok else np.nan, expected=0.4 if ok else np.nan,
+             correction="km", null="csr", **common)
+    )  # fmt: skip
+    return rows
+
+
+def make_statistics(cells: pd.DataFrame, with_border: bool) -> pd.DataFrame:
+    rows = []
+    for macrophage in MACROPHAGES:
+        rows += pair_rows(cells, "Tumour", macrophage) + pair_rows(cells, macrophage, "Tumour")
+        n = int((cells["phenotype"] == macrophage).sum())
+        rows.append(
+            stat(
+                statistic="density_per_mm2",
+                source=macrophage,
+                target="tissue window",
+                value=n / 3.0,
+            )
+        )
+        for r in np.arange(-290, 510, 20.0) if with_border else ():
+            blank = r < -230
+            rows.append(
+                stat(
+                    statistic="border_profile_per_mm2", source=macrophage, r_um=r,
+                    value=np.nan if blank else 160 + 120 * np.tanh(r / 90) + 20 * np.sin(r),
+                    reason="less than 0.01 mm² of tissue in the band" if blank else "",
+                )
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def make_gates(study: Study) -> pd.DataFrame:
+    rows = []
+    for marker, parameters in study.markers.items():
+        hopeless = marker == HOSTILE_CHANNEL
+        rows.append(
+            {
+                "marker": marker, "compartment": parameters.compartment, "parent": "",
+                "value": np.nan if hopeless else 110.0, "source": "auto", "confirmed": False,
+                "bimodal": not hopeless,
+                "reason": "one population: no valley between negative and positive cells"
+                if hopeless else "", "by": "", "time": "",
+                "percent_positive": np.nan if hopeless else 19.4,
+                "percent_positive_minus10": np.nan if hopeless else 21.0,
+                "percent_positive_plus10": np.nan if hopeless else 18.1,
+            }
+        )  # fmt: skip
+    gates = pd.DataFrame(rows)
+    gates.loc[gates["marker"] == "CD68", ["source", "confirmed", "by", "time"]] = [
+        "reviewer", True, "R. Virchow", "2026-11-22T09:30:00",
+    ]  # fmt: skip
+    return gates
+
+
+def make_overview(cells: pd.DataFrame, rng: np.random.Generator) -> SimpleNamespace:
+    from scipy.ndimage import gaussian_filter
+
+    channels = ("DAPI", "panCK", "CD68", "MARCO", "CD14", "FOXP3", HOSTILE_CHANNEL)
+    shape = (int(HEIGHT_UM / 4), int(WIDTH_UM / 4))
+    iy, ix = (cells["y_um"] / 4).astype(int), (cells["x_um"] / 4).astype(int)
+    planes = []
+    for channel in channels:
+        on = cells.get(positive_column(channel), pd.Series(1.0, cells.index)).astype(float)
+        plane = np.zeros(shape)
+        np.add.at(plane, (np.minimum(iy, shape[0] - 1), np.minimum(ix, shape[1] - 1)), on * 900)
+        planes.append(gaussian_filter(plane, 1.1) + rng.normal(20, 3, shape))
+    return SimpleNamespace(channels=channels, mean=np.array(planes, np.float32), pixel_size_um=4.0)
+
+
+def make_manifest(slide_id: str) -> dict:
+    return {
+        "slide_id": slide_id,
+        "source": {
+            "path": f"slides/{slide_id}.ome.tif", "format": "OME-TIFF", "fingerprint": "5f1e90ab",
+            "shape": [3000, 4000], "pixel_size_um": 0.5, "channels": ["DAPI", "panCK", "CD68",
+            "MARCO", "CD14", "FOXP3", HOSTILE_CHANNEL],
+        },
+        "stages": {"survey": {"seconds": 1.2}, "measure": {"seconds": 9.8}},
+        "versions": {"macprox": "0.1.0", "python": "3.12.1", "numpy": "2.2.0"},
+        "seed": 0,
+        "quality": [
+            {"flag": "focus", "value": 0.82, "message": "Sharp everywhere.", "level": "info"},
+            {"flag": "small_tissue", "value": 0.8, "level": "warning",
+             "message": "Less than 1 mm² of tissue was scanned."},
+        ],
+        "warnings": ["A name from the file: <b>bold</b>"],
+        "counts": {},
+    }  # fmt: skip
+
+
+def make_result(n: int = 3000, slide_id: str = "S1", tumour=None, drop: tuple[str, ...] = ()):
+    """A finished slide as the report sees it; ``drop`` are phenotypes it lacks."""
+    rng = np.random.default_rng(7)
+    tumour = nest() if tumour is None else tumour
+    cells = make_cells(n, tumour, rng)
+    cells.loc[cells["phenotype"].isin(drop), "phenotype"] = "Other"
+    for target in ("Tumour", *MACROPHAGES):
+        cells[nearest_column(target)] = nearest(cells, target)
+    study = Study.from_text(STUDY)
+    regions = Regions(
+        tissue_window=shapely.box(40, 30, WIDTH_UM - 40, HEIGHT_UM - 30),
+        airspace=shapely.Point(300, 300).buffer(120),
+        tumour=tumour,
+        exclusions=shapely.box(1700, 1100, 1900, 1400),
+        tumour_source="none" if tumour.is_empty else "auto",
+        exclusion_reasons=(("tissue fold", shapely.box(1700, 1100, 1900, 1400)),),
+        reason="No tumour region: nowhere do tumour-marker cells fill 5,000 um2."
+        if tumour.is_empty
+        else "Dense panCK+ cells.",
+    )
+    tables = SimpleNamespace(
+        cells=cells,
+        statistics=make_statistics(cells, with_border=not tumour.is_empty),
+        gates=make_gates(study),
+        overview=make_overview(cells, rng),
+    )
+    return SimpleNamespace(
+        slide_id=slide_id,
+        path=None,
+        manifest=make_manifest(slide_id),
+        study=study,
+        cells=lambda: tables.cells,
+        gates=lambda: tables.gates,
+        statistics=lambda: tables.statistics,
+        regions=lambda: regions,
+        overview=lambda: tables.overview,
+    )
+
+
+def page_of(result, folder) -> str:
+    return write_slide_report(result, folder / "report.html").read_text(encoding="utf-8")
+
+
+def words(html: str) -> str:
+    """The page's text as read: no tags, one kind of space."""
+    text = re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<(style|svg).*?</\1>", " ", html))
+    for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&amp;", "&")):
+        text = text.replace(entity, sign)
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return make_result()
+
+
+@pytest.fixture(scope="module")
+def page(result, tmp_path_factory) -> str:
+    return page_of(result, tmp_path_factory.mktemp("page"))
+
+
+def test_the_first_sentence_is_the_table_s_primary_row(result, page):
+    rows = result.statistics()
+    row = rows[
+        (rows["statistic"] == "g")
+        & (rows["source"] == "Tumour")
+        & (rows["target"] == "AM/TRM-like")
+        & (rows["r_um"] == 20)
+        & rows["eligible"].str.startswith("all non-")
+    ].iloc[0]
+    assert (
+        f"{numbers.percent_text(row['value'])} of {row['n_source']:,} tumour cells have an "
+        "AM/TRM-like macrophage within 20 µm. If the AM/TRM-like macrophages were placed at random "
+        "among the non-tumour cells of the same region and compartment, "
+        f"{numbers.percent_text(row['expected'])} would be expected: observed is "
+        f"{numbers.ratio_text(row['ratio'])} expected (p ≤ 0.001, two-sided, 999 permutations; "
+        "stratified relabelling)."
+    ).replace("\u00a0", " ") in words(page)
+
+
+def test_both_directions_and_the_lineage_null_stand_below_it(page):
+    text = words(page)
+    assert "The other way round:" in text
+    assert "AM/TRM-like macrophages have a tumour cell within 20 µm" in text
+    assert "the class names were exchanged among all macrophages of the same region" in text
+
+
+def test_unconfirmed_gates_are_said_before_the_numbers(page):
+    text = words(page)
+    notice = text.index("5 gates are automatic proposals nobody has confirmed")
+    assert notice < text.index("What was counted")
+    assert "1 of them found no two populations to separate" in text
+
+
+def test_confirmed_gates_raise_no_notice(result):
+    gates = result.gates().assign(confirmed=True)
+    assert sentences.gate_notice(result.gates())  # control
+    assert sentences.gate_notice(gates) == ""
+
+
+def test_one_unconfirmed_gate_is_singular(result):
+    gates = result.gates().query("marker == 'panCK'")
+    assert sentences.gate_notice(gates).startswith("1 gate is an automatic proposal nobody has")
+
+
+def test_names_from_files_stay_names(page):
+    assert HOSTILE_CHANNEL not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<b>bold</b>" not in page
+    assert HOSTILE_PHENOTYPE in words(page)
+
+
+def test_names_inside_figures_are_escaped():
+    with style.drawing(2, 1) as figure:
+        figure.subplots().set_title(f"{HOSTILE_CHANNEL} $x^2$")
+        svg = style.to_svg(figure, "a", f'"{HOSTILE_CHANNEL}')
+    assert "<script" not in svg
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; $x^2$" in svg
+    assert 'aria-label="&quot;&lt;script' in svg
+
+
+def test_the_page_refers_to_nothing_outside_itself(page):
+    attributes = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(attributes) > 10  # control: there are some
+    assert [a for a in attributes if not a.startswith(("data:", "#"))] == []
+    assert "<script" not in page
+    assert "@import" not in page
+    assert "url(http" not in page
+
+
+def test_every_id_is_unique_and_every_reference_is_met(page):
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) > 50  # control
+    assert len(ids) == len(set(ids))
+    references = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', page)
+    assert {a or b for a, b in references} <= set(ids)
+
+
+def test_the_same_slide_gives_the_same_bytes(tmp_path):
+    first = page_of(make_result(800), tmp_path)
+    assert page_of(make_result(800), tmp_path) == first
+
+
+def test_drawing_leaves_matplotlib_as_it_was(result, tmp_path):
+    from matplotlib import rcParams
+
+    before = dict(rcParams)
+    page_of(make_result(500), tmp_path)
+    assert dict(rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("slide", "said"),
+    [
+        (
+            {"tumour": shapely.Polygon(), "drop": ("Tumour",)},
+            "No tumour region: nowhere do tumour-marker cells fill 5,000 µm². No cell was called "
+            "Tumour.",
+        ),
+        (
+            {"drop": MACROPHAGES},
+            "No cell was called AM/TRM-like or Mo-mac-like.",
+        ),
+        ({"n": 0}, "No cell was found on this slide."),
+    ],
+    ids=["no tumour", "no macrophages", "no cells"],
+)
+def test_a_slide_without_an_answer_says_why(slide, said, tmp_path):
+    text = words(page_of(make_result(**slide), tmp_path))
+    assert f"No proximity answer for this slide. {said}" in text
+    assert "would be expected" not in text
+    assert "nan" not in re.findall(r"\w+", text.lower())
+
+
+def test_a_missing_number_is_a_dash_with_its_reason(tmp_path):
+    html = page_of(make_result(1500, drop=("AM/TRM-like",)), tmp_path)
+    reason = "there is no AM/TRM-like cell on this slide"
+    assert f'title="{reason}">–</span><sup>' in html
+    assert f"– : {reason}" in words(html)
+
+
+def test_tables_of_other_tools_need_no_pixels_gates_or_regions(tmp_path):
+    from macprox.errors import ResultError
+
+    def absent():
+        raise ResultError("no such file")
+
+    result = make_result(800)
+    result.gates = result.regions = absent
+    with pytest.raises(ResultError, match="no such file"):  # a slide with pixels must have them
+        page_of(result, tmp_path)
+    result.overview = lambda: None
+    text = words(page_of(result, tmp_path))
+    assert "No marker is gated" in text
+    assert "tumour cells have an AM/TRM-like macrophage within 20 µm" in text
+
+
+def test_a_large_slide_stays_small(tmp_path):
+    result = make_result(100_000)
+    write_slide_report(result, tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 3e6
+
+
+def test_a_report_of_ten_thousand_cells_takes_seconds(tmp_path):
+    result = make_result(10_000)
+    write_slide_report(result, tmp_path / "warm.html")
+    start = time.process_time()
+    write_slide_report(result, tmp_path / "report.html")
+    assert time.process_time() - start < 6
+
+
+def test_numbers_are_rounded_to_what_they_mean():
+    plain = [numbers.percent_text(f) for f in (0, 0.0004, 0.031, 0.314, 0.995, 1)]
+    assert [p.replace("\u00a0", " ") for p in plain] == [
+        "0 %", "< 0.1 %", "3.1 %", "31 %", "99.5 %", "100 %",
+    ]  # fmt: skip
+    assert numbers.significant_text(1234.9) == "1,235"
+    assert numbers.significant_text(0.01234) == "0.0123"
+    assert numbers.significant_text(-3.14159) == "−3.14"
+
+
+@pytest.mark.parametrize(
+    ("p", "n_permutations", "said"),
+    [
+        (0.001, 999, "≤ 0.001"),  # the floor of 999 permutations
+        (0.01, 99, "≤ 0.01"),
+        (0.002, 999, "0.002"),
+        (0.0004, 0, "< 0.001"),  # exact: no floor
+        (0.0004, np.nan, "< 0.001"),
+        (0.34, 999, "0.34"),
+    ],
+)
+def test_p_is_never_smaller_than_it_can_be(p, n_permutations, said):
+    assert numbers.p_text(p, n_permutations).replace("\u00a0", " ") == said
+
+
+def test_a_phenotype_has_one_colour_whatever_the_slide_holds(result):
+    study = result.study
+    args = (study.proximity.tumour, study.proximity.macrophages)
+    colours = style.phenotype_colours(list(study.phenotypes), *args)
+    assert len(set(colours.values())) == len(colours)
+    assert list(colours)[-2:] == list(MACROPHAGES)  # drawn last, on top
+
+
+def test_only_what_asks_for_a_macrophage_marker_is_called_macrophage(result):
+    assert sentences.noun("AM/TRM-like", result.study) == "AM/TRM-like macrophage"
+    assert sentences.noun("Treg", result.study, plural=True) == "Treg cells"
+    assert sentences.noun("Tumour", result.study) == "tumour cell"
+
+
+def test_the_composite_of_pure_noise_stays_dark():
+    from macprox.report.overview import Stain, composite
+
+    rng = np.random.default_rng(0)
+    noise = rng.normal(100, 5, (1, 200, 200)).astype(np.float32)
+    chosen = [Stain("A", "#ffffff", "marker")]
+    assert np.median(composite(noise, ("A",), chosen)) < 0.05
+    signal = noise.copy()
+    signal[0, 50:60, 50:60] += 2000
+    assert composite(signal, ("A",), chosen)[55, 55].min() > 0.9  # control: a signal is bright
+
+
+def test_the_index_links_reports_and_names_failures(tmp_path):
+    good, bad = make_result(1500, "S1"), FailedSlide("S2", "Damaged TIFF:\n<b>page 3</b>")
+    lost = make_result(800, "S3", tumour=shapely.Polygon(), drop=("Tumour",))
+    for result in (good, lost):
+        result.path = tmp_path / "slides" / f"{result.slide_id} a#b"
+        write_slide_report(result, result.path / "report.html")
+    html = write_index([good, bad, lost], tmp_path / "index.html").read_text(encoding="utf-8")
+    text = words(html)
+    assert 'href="slides/S1%20a%23b/report.html"' in html
+    assert "3 slides 2 finished, 1 failed" in text
+    assert "Failed: Damaged TIFF: <b>page 3</b>" in text
+    assert "<b>page" not in html
+    assert "finished, 2 warnings, gates unconfirmed" in text
+    assert "No cell was called Tumour." in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_a_browser_shows_the_report_without_network_errors_or_overflow(result, tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    path = write_slide_report(result, tmp_path / "report.html")
+    complaints, requests = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        view = browser.new_page(viewport={"width": 1200, "height": 900}, java_script_enabled=True)
+        view.on("console", lambda message: complaints.append(message.text))
+        view.on("pageerror", lambda error: complaints.append(str(error)))
+        view.on("dialog", lambda dialog: complaints.append(dialog.message))
+        view.on("request", lambda request: requests.append(request.url))
+        view.goto(path.as_uri())
+        seen = re.sub(r"\s+", " ", view.inner_text("main"))
+        overflow = view.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        loaded = view.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        figures = view.locator("svg.figure").count()
+        browser.close()
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert "would be expected" in seen
+    assert "5 gates are automatic proposals nobody has confirmed" in seen
+    assert HOSTILE_CHANNEL in seen
+    assert overflow <= 0
+    assert loaded
+    assert figures == len(result.gates()) + 2
