@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from macprox.errors import StudyError
@@ -79,7 +80,7 @@ class ProximityParameters:
 
     def _check_radii(self) -> None:
         radii = self.radii_um
-        increasing = all(a < b for a, b in zip(radii, radii[1:], strict=False))
+        increasing = all(a < b for a, b in pairwise(radii))
         if not radii or not all(map(_is_positive, radii)) or not increasing:
             raise StudyError(f"radii_um must be positive and increasing, found {list(radii)}.")
         if self.primary_radius_um not in radii:

@@ -1,0 +1,108 @@
+"""Per-cell columns of the cell table: nearest cells, counts, distance to the border, zone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from shapely.geometry.base import BaseGeometry
+
+from macprox.celltable import centroids_um, count_column, nearest_column, slugs
+from macprox.spatial.border import signed_distance, zone_of
+from macprox.spatial.neighbours import checked_radii, count_in_groups, nearest_in_groups
+from macprox.spatial.pattern import pattern_of
+
+
+def annotate(
+    cells: pd.DataFrame,
+    phenotypes: Sequence[str],
+    radii_um: Sequence[float],
+    tumour_region: BaseGeometry | None,
+    margin_um: float,
+) -> pd.DataFrame:
+    """The cells with everything `annotate_regions` and `annotate_neighbours` say of them."""
+    return annotate_neighbours(
+        annotate_regions(cells, tumour_region, margin_um), phenotypes, radii_um
+    )
+
+
+def annotate_regions(
+    cells: pd.DataFrame, tumour_region: BaseGeometry | None, margin_um: float
+) -> pd.DataFrame:
+    """The cells with ``tumour_border_distance_um`` (inside negative) and ``region``.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``x_um, y_um``.
+    tumour_region : Polygon, MultiPolygon or None
+        Micrometres. None or empty: the distance is NaN and the region ``"none"``.
+    margin_um : float
+
+    Returns
+    -------
+    DataFrame
+        A copy with two columns more.
+    """
+    distance = np.full(len(cells), np.nan)
+    if tumour_region is not None and not tumour_region.is_empty:
+        distance = signed_distance(centroids_um(cells), tumour_region)
+    return cells.assign(
+        tumour_border_distance_um=distance, region=zone_of(distance, margin_um).astype(str)
+    )
+
+
+def annotate_neighbours(
+    cells: pd.DataFrame, phenotypes: Sequence[str], radii_um: Sequence[float]
+) -> pd.DataFrame:
+    """The cells with the nearest distance to, and counts of, each phenotype.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        One slide: ``x_um, y_um, phenotype``; neighbours never cross a ``roi_id``.
+    phenotypes : sequence of str
+        A cell is no neighbour of itself; its own phenotype counts other cells.
+    radii_um : sequence of float
+
+    Returns
+    -------
+    DataFrame
+        A copy with ``nearest_<phenotype>_um`` (NaN where there is none) and
+        ``n_<phenotype>_<r>um``.
+
+    Raises
+    ------
+    TableError
+        If two phenotypes would share a column.
+    """
+    slugs(phenotypes)
+    pattern = pattern_of(cells)
+    radii = checked_radii(radii_um)
+    columns: dict[str, np.ndarray] = {}
+    for phenotype in phenotypes:
+        of_kind = pattern.is_a([phenotype])
+        others = _nearest_other(pattern.xy, pattern.roi, of_kind)
+        columns[nearest_column(phenotype)] = others
+        counts = count_in_groups(
+            pattern.xy, pattern.xy[of_kind], pattern.roi, pattern.roi[of_kind], radii
+        )
+        counts[of_kind] -= 1  # itself
+        for radius, within in zip(radii.tolist(), counts.T, strict=True):
+            columns[count_column(phenotype, radius)] = within.astype(np.int32)
+    return cells.assign(**columns)
+
+
+def _nearest_other(xy: np.ndarray, roi: np.ndarray, of_kind: np.ndarray) -> np.ndarray:
+    from scipy.spatial import cKDTree
+
+    distance = np.full(len(xy), np.nan)
+    apart = ~of_kind
+    distance[apart] = nearest_in_groups(xy[apart], xy[of_kind], roi[apart], roi[of_kind])
+    for roi_id in set(roi[of_kind].tolist()):
+        rows = np.flatnonzero(of_kind & (roi == roi_id))
+        if len(rows) > 1:
+            # The second of the two nearest: the first is the cell, or a cell at the same place.
+            distance[rows] = cKDTree(xy[rows]).query(xy[rows], k=2, workers=-1)[0][:, 1]
+    return distance

@@ -1,0 +1,170 @@
+"""Who is how far from whom: nearest distances and counts within radii."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from macprox.spatial.grid import CELLS_PER_RADIUS, CellGrid
+from macprox.window import as_points
+
+
+def nearest_distance(source_xy: ArrayLike, target_xy: ArrayLike) -> np.ndarray:
+    """Distance from every source cell to the nearest target cell.
+
+    Parameters
+    ----------
+    source_xy : (n_source, 2) float
+        Centroids in micrometres, columns (x, y).
+    target_xy : (n_target, 2) float
+
+    Returns
+    -------
+    (n_source,) float
+        Micrometres; NaN where there is no target at all. A target at the same place is at
+        distance 0: no cell is left out.
+
+    Raises
+    ------
+    ValueError
+        If a coordinate is not finite.
+
+    Examples
+    --------
+    >>> nearest_distance([[0, 0], [10, 0]], [[3, 4]])
+    array([5.        , 8.06225775])
+    """
+    # A tree, although a grid is 4 times faster on evenly spread targets: with every tumour cell
+    # in one corner of a slide, a ring search over cells visits the whole grid from everywhere else.
+    from scipy.spatial import cKDTree
+
+    source, target = _finite(source_xy, "source"), _finite(target_xy, "target")
+    if len(source) == 0 or len(target) == 0:
+        return np.full(len(source), np.nan)
+    tree = cKDTree(target, balanced_tree=False, compact_nodes=False)
+    nearest = target[tree.query(source, workers=-1)[1]]
+    # From the coordinates, by the arithmetic of the grid, so that d <= r means the same there.
+    return np.sqrt(
+        np.square(source[:, 0] - nearest[:, 0]) + np.square(source[:, 1] - nearest[:, 1])
+    )
+
+
+def count_within(
+    source_xy: ArrayLike, target_xy: ArrayLike, radii_um: ArrayLike, exclude_self: bool = False
+) -> np.ndarray:
+    """Count the targets within each radius of every source cell.
+
+    Parameters
+    ----------
+    source_xy : (n_source, 2) float
+        Centroids in micrometres, columns (x, y).
+    target_xy : (n_target, 2) float
+    radii_um : (n_radii,) float
+        Increasing, positive. A target exactly at a radius is counted.
+
+    Returns
+    -------
+    (n_source, n_radii) int64
+        Cumulative counts. Nothing is excluded unless ``exclude_self`` says that
+        row i of both arrays is the same cell.
+
+    Raises
+    ------
+    ValueError
+        If a coordinate is not finite, ``radii_um`` is not increasing, or ``exclude_self`` is
+        asked for arrays of different length.
+
+    Examples
+    --------
+    >>> count_within([[0, 0]], [[0, 8], [0, 30]], radii_um=[10, 50])
+    array([[1, 2]])
+    """
+    source, target = _finite(source_xy, "source"), _finite(target_xy, "target")
+    radii = checked_radii(radii_um)
+    if exclude_self and len(source) != len(target):
+        raise ValueError(
+            "exclude_self says that row i of both arrays is the same cell, but there are "
+            f"{len(source)} sources and {len(target)} targets."
+        )
+    if len(source) == 0 or len(target) == 0:
+        return np.zeros((len(source), len(radii)), dtype=np.int64)
+    counts = CellGrid.of(target, radii[-1] / CELLS_PER_RADIUS).count(source, radii)
+    return counts - int(exclude_self)  # a cell is within every radius of itself
+
+
+def nearest_in_groups(
+    source_xy: np.ndarray,
+    target_xy: np.ndarray,
+    source_group: np.ndarray,
+    target_group: np.ndarray,
+) -> np.ndarray:
+    """`nearest_distance` to targets of the same group; NaN where the group has none."""
+    distance = np.full(len(source_xy), np.nan)
+    for source, target in shared_groups(source_group, target_group):
+        distance[source] = nearest_distance(source_xy[source], target_xy[target])
+    return distance
+
+
+def count_in_groups(
+    source_xy: np.ndarray,
+    target_xy: np.ndarray,
+    source_group: np.ndarray,
+    target_group: np.ndarray,
+    radii_um: np.ndarray,
+) -> np.ndarray:
+    """`count_within` over targets of the same group; 0 where the group has none."""
+    counts = np.zeros((len(source_xy), len(radii_um)), dtype=np.int64)
+    for source, target in shared_groups(source_group, target_group):
+        counts[source] = count_within(source_xy[source], target_xy[target], radii_um)
+    return counts
+
+
+def lists_in_groups(
+    source_xy: np.ndarray,
+    target_xy: np.ndarray,
+    source_group: np.ndarray,
+    target_group: np.ndarray,
+    radii_um: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`CellGrid.lists` of targets of the same group; rows are rows of ``target_xy``."""
+    offsets = np.zeros((len(source_xy), len(radii_um) + 1), dtype=np.int64)
+    parts, n_pairs = [], 0
+    for source, target in shared_groups(source_group, target_group):
+        grid = CellGrid.of(target_xy[target], radii_um[-1] / CELLS_PER_RADIUS)
+        part_offsets, rows = grid.lists(np.ascontiguousarray(source_xy[source]), radii_um)
+        offsets[source] = part_offsets + n_pairs
+        parts.append(target[rows].astype(np.int32))
+        n_pairs += len(rows)
+    return offsets, np.concatenate(parts) if parts else np.empty(0, dtype=np.int32)
+
+
+def shared_groups(
+    source_group: np.ndarray, target_group: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows of sources and targets of every group that has both."""
+    for group in np.intersect1d(source_group, target_group):
+        yield np.flatnonzero(source_group == group), np.flatnonzero(target_group == group)
+
+
+def checked_radii(radii_um: ArrayLike) -> np.ndarray:
+    """``(n,)`` float radii, if they are positive, finite and increasing."""
+    radii = np.atleast_1d(np.asarray(radii_um, dtype=float))
+    if radii.ndim != 1 or len(radii) == 0 or not np.isfinite(radii).all():
+        raise ValueError(f"radii_um must be a list of numbers, found {radii_um!r}.")
+    if radii[0] <= 0 or (np.diff(radii) <= 0).any():
+        raise ValueError(f"radii_um must be positive and increasing, found {radii.tolist()}.")
+    return radii
+
+
+def _finite(xy: ArrayLike, name: str) -> np.ndarray:
+    points = as_points(np.asarray(xy))
+    finite = np.isfinite(points).all(axis=1)
+    if not finite.all():
+        first = int(np.flatnonzero(~finite)[0])
+        raise ValueError(
+            f"{(~finite).sum()} of {len(points)} {name} points are not finite (first in row "
+            f"{first}: {points[first].tolist()}); drop them first."
+        )
+    return points
