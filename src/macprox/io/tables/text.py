@@ -1,0 +1,134 @@
+"""Delimited text as tools write it: any separator, point or comma decimals, any compression."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from macprox.errors import TableError
+
+_SUFFIXES = re.compile(r"\.(csv|tsv|txt|gz|parquet)$", re.IGNORECASE)
+_INFORM_SUFFIX = re.compile(r"_cell_seg_data$", re.IGNORECASE)
+_BINARY = {b"\x89HDF": "an HDF5 file (.h5ad?)", b"PK\x03\x04": "a zip archive (.xlsx?)"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the first line of a text table says."""
+
+    path: Path
+    columns: tuple[str, ...]
+    separator: str
+    encoding: str
+
+    def find(self, *names: str) -> str | None:
+        """The column of one of these names, first come; see `plain`."""
+        by_plain: dict[str, str] = {}
+        for column in self.columns:
+            by_plain.setdefault(plain(column), column)
+        return next((by_plain[name] for name in names if name in by_plain), None)
+
+
+def plain(name: str) -> str:
+    """A column's name without what other tools change: case, punctuation, the micro sign.
+
+    Examples
+    --------
+    >>> plain("Centroid X µm"), plain("Centroid.X.um"), plain("Cell.X.Position")
+    ('centroid x um', 'centroid x um', 'cell x position')
+    """
+    # the micro sign, Greek mu, and the micro sign of a UTF-8 file that was read as Latin-1
+    spelled = re.sub("Â?µ|μ", "u", name)
+    return re.sub(r"[^0-9a-z]+", " ", spelled.lower()).strip()
+
+
+def table_stem(path: Path) -> str:
+    """A table's name without extensions and without what inForm appends."""
+    name = path.name
+    while _SUFFIXES.search(name):
+        name = _SUFFIXES.sub("", name)
+    return _INFORM_SUFFIX.sub("", name) or path.name
+
+
+def read_header(path: Path) -> Header:
+    """Separator, encoding and column names of a text table.
+
+    Raises
+    ------
+    TableError
+        If there is no such file, it is empty, or it is not text.
+    """
+    try:
+        with _open(path) as file:
+            first = file.readline()
+            sample = file.read(1 << 16)
+    except FileNotFoundError:
+        raise TableError(f"There is no table {path}.") from None
+    except (OSError, EOFError) as error:
+        raise TableError(f"{path} cannot be read: {error}.") from None
+    if first[:4] in _BINARY or b"\0" in first:
+        what = _BINARY.get(first[:4], "a binary file")
+        raise TableError(f"{path} is {what}; expected CSV, TSV or Parquet. Export it as CSV.")
+    if not first.strip():
+        raise TableError(f"{path} is empty; expected a table with a header line.")
+    encoding = "utf-8-sig"
+    try:
+        (first + sample).decode(encoding)
+    except UnicodeDecodeError as error:
+        # a character that the sample's end cuts in two is no evidence
+        if error.start < len(first + sample) - 4:
+            encoding = "latin-1"  # QuPath and Excel on older Windows
+    line = first.decode(encoding).rstrip("\r\n")
+    separator = "\t" if "\t" in line else ";" if line.count(";") > line.count(",") else ","
+    columns = next(csv.reader([line], delimiter=separator))
+    return Header(path, tuple(columns), separator, encoding)
+
+
+def read_columns(header: Header, columns: Sequence[str]) -> pd.DataFrame:
+    """Only these columns, as text (an id keeps its leading zeros), missing values as NaN."""
+    try:
+        with _open(header.path) as file:
+            return pd.read_csv(
+                file,
+                encoding=header.encoding,
+                sep=header.separator,
+                usecols=list(dict.fromkeys(columns)),
+                dtype=str,
+                skipinitialspace=True,
+            ).astype(object)
+    except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as error:
+        raise TableError(f"{header.path} is damaged: {error}.".replace("\n", " ")) from None
+
+
+def numbers(values: pd.Series, path: Path) -> np.ndarray:
+    """Text with point or comma decimals as floats; what is missing becomes NaN.
+
+    Raises
+    ------
+    TableError
+        Naming the first value that is no number.
+    """
+    text = values.astype("string").str.strip()
+    has_comma = text.str.contains(",", regex=False, na=False)
+    both = has_comma & text.str.contains(".", regex=False, na=False)
+    found = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce")
+    wrong = (found.isna() & text.notna() & (text != "")) | both
+    if wrong.any():
+        row = int(np.flatnonzero(wrong.to_numpy(dtype=bool))[0])
+        raise TableError(
+            f"{path}: column {values.name!r} should hold numbers, but row {row + 2} has "
+            f"{values.iloc[row]!r}."
+        )
+    return found.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
