@@ -1,0 +1,127 @@
+"""From what cells emit to what a camera writes: tissue glow, blur, crosstalk, shading, noise."""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+from scipy import ndimage as ndi
+
+from macprox.simulate import noise
+from macprox.simulate.panel import CHANNELS
+from macprox.simulate.parameters import CameraParameters
+from macprox.simulate.places import Places, sample
+
+_GLOW_UM = 9.0  # DAPI from above and below the focal plane
+_GLOW_FRAC = 0.16
+MARGIN_UM = 44.0  # a block is rendered with this much around it: the widest blur ends inside
+_TRUNCATE = 3.5
+_OFFSET_DN = 2.0  # camera offset that is left after dark correction
+
+# Autofluorescence seen in each channel, relative to the blank channel: strongest in green.
+_BLEED = dict(DAPI=0.5, panCK=0.3, CD68=0.42, MARCO=0.2, TREM2=0.34, FOXP3=0.22, CD3=0.26, AF=1.0)
+# Light of one dye that passes the next filter.
+_CROSSTALK = (("panCK", "CD68", 0.02), ("CD68", "MARCO", 0.03), ("MARCO", "TREM2", 0.03),
+              ("CD3", "FOXP3", 0.03), ("DAPI", "AF", 0.015), ("TREM2", "CD68", 0.02))  # fmt: skip
+
+
+def expose(signal, places: Places, y0: int, x0: int, camera: CameraParameters, scene):
+    """Grey levels of a block with its margin still on.
+
+    Parameters
+    ----------
+    signal : (n_channels, h, w) float32
+        As `appearance.paint` gives it; used up.
+    places : Places
+    y0, x0 : int
+        First pixel of the block, margin included, on the slide.
+    camera : CameraParameters
+    scene : (float, int)
+        Pixel size in micrometres, seed.
+
+    Returns
+    -------
+    (n_channels, h, w) uint16
+    """
+    pixel_size_um, seed = scene
+    index = {channel: i for i, channel in enumerate(CHANNELS)}
+    bleed = np.array([_BLEED[channel] for channel in CHANNELS], np.float32)
+    tissue = np.zeros(signal.shape[1:], np.float32)
+    _glow(tissue, signal[index["panCK"]], places.nest_um, places.air_um, y0, x0, pixel_size_um,
+          camera.autofluorescence, camera.stain, seed)  # fmt: skip
+    signal[index["AF"]] += tissue
+    grains = signal[index["AF"]].copy()
+    for c in range(len(CHANNELS)):
+        if c != index["AF"]:
+            signal[c] += bleed[c] * grains
+    for source, target, share in _CROSSTALK:
+        signal[index[target]] += share * signal[index[source]]
+    exposed = np.empty(signal.shape, np.uint16)
+    for c, channel in enumerate(CHANNELS):
+        blurred = _blur(signal[c], camera, pixel_size_um, channel == "DAPI")
+        uneven = camera.dapi_uneven_frac if channel == "DAPI" else 0.0
+        knobs = (camera.shading_frac, uneven, camera.gain, camera.photons_per_dn,
+                 camera.read_noise_dn)  # fmt: skip
+        _expose(blurred, exposed[c], c, y0, x0, pixel_size_um, knobs, seed)
+    return exposed
+
+
+def _blur(plane, camera: CameraParameters, pixel_size_um: float, is_dapi: bool):
+    def gaussian(sigma_um):
+        return ndi.gaussian_filter(plane, sigma_um / pixel_size_um, truncate=_TRUNCATE)
+
+    sharp = gaussian(camera.psf_um)
+    blurred = (1 - camera.halo_frac) * sharp + camera.halo_frac * gaussian(camera.halo_um)
+    if is_dapi:
+        blurred += _GLOW_FRAC * gaussian(_GLOW_UM)
+    return blurred
+
+
+@nb.njit(cache=True, nogil=True)
+def _glow(tissue, keratin, nest_um, air_um, y0, x0, scale, strength, stain, seed):
+    """Autofluorescent matrix and elastic fibres; the film of pneumocytes along the airspaces."""
+    for i in range(tissue.shape[0]):
+        for j in range(tissue.shape[1]):
+            y = (y0 + i + 0.5) * scale
+            x = (x0 + j + 0.5) * scale
+            nest = sample(nest_um, y, x)
+            air = sample(air_um, y, x)
+            solid = 1.0 / (1.0 + math.exp(min(max(air / 0.8, -40.0), 40.0)))
+            stroma = solid / (1.0 + math.exp(min(max(nest / 1.5, -40.0), 40.0)))
+            cloud = noise.smooth(y, x, 130.0, noise.TISSUE, seed)
+            matrix = 0.6 + solid * (2.0 + 2.2 * cloud) + 1.6 * stroma * cloud
+            warp = 5.0 * noise.swing(y, x, 26.0, noise.FIBRE + 20, seed)
+            ridge = abs(noise.swing(y + warp, x - warp, 21.0, noise.FIBRE, seed))
+            patch = max(noise.smooth(y, x, 48.0, noise.FIBRE + 10, seed) - 0.42, 0.0) * 3.2
+            fibre = 17.0 * stroma * patch * math.exp(-((ridge / 0.05) ** 2))
+            tissue[i, j] = strength * (matrix + fibre)
+            patchy = max(noise.smooth(y, x, 16.0, noise.FILM, seed) - 0.5, 0.0) * 2.0
+            film = math.exp(-(((air + 1.3) / 0.9) ** 2))
+            keratin[i, j] += (
+                stain * 26.0 * film * patchy / (1.0 + math.exp(min(max(nest, -40.0), 40.0)))
+            )
+
+
+@nb.njit(cache=True, nogil=True)
+def _expose(plane, out, channel, y0, x0, scale, knobs, seed):
+    """Uneven stain and illumination, shot noise, read noise, rounding."""
+    shading, uneven, gain, photons_per_dn, read_noise = knobs
+    for i in range(plane.shape[0]):
+        for j in range(plane.shape[1]):
+            y = (y0 + i + 0.5) * scale
+            x = (x0 + j + 0.5) * scale
+            lamp = 1.0 + shading * noise.swing(y, x, 420.0, noise.SHADING, seed)
+            veil = (
+                1.2 * shading * (1.0 + noise.swing(y, x, 260.0, noise.SHADING + 4 + channel, seed))
+            )
+            if uneven > 0:
+                lamp *= 1.0 + uneven * noise.swing(y, x, 190.0, noise.SHADING + 2, seed)
+            light = gain * (plane[i, j] * lamp + veil)
+            sigma = math.sqrt(max(light, 0.0) / photons_per_dn + read_noise * read_noise)
+            value = (
+                _OFFSET_DN
+                + light
+                + sigma * noise.normal(y0 + i, x0 + j, noise.PIXEL + channel, seed)
+            )
+            out[i, j] = min(max(int(value + 0.5), 0), 65535)
