@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import slide_files as files
-from macprox.errors import PixelSizeError, SlideError
+from macprox.errors import MacproxError, PixelSizeError, SlideError
 from macprox.io.images import (
     find_slides,
     inspect_slide,
@@ -685,6 +685,64 @@ def test_uncompressed_strips_shorter_than_their_pixels(tmp_path):
         slide.read("DAPI", slice(0, 10), slice(0, 220))
 
 
+def overwrite_tag(path, name, value):
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags[name].overwrite(value)
+
+
+def test_more_tiles_announced_than_there(tmp_path):
+    path = tmp_path / "a.tif"
+    image = files.pixels(1)[0]
+    tifffile.imwrite(path, image, photometric="minisblack", metadata=None, **TILED)
+    open_slide(path, 0.5).read(0, slice(None), slice(None))  # control
+    overwrite_tag(path, "ImageLength", 15_000)
+    slide = open_slide(path, 0.5)
+    with pytest.raises(SlideError, match=r"'a\.tif' .*1175 tiles announced, 15 there"):
+        slide.read(0, slice(0, 10), slice(0, 10))
+    overwrite_tag(path, "TileWidth", 65_520)
+    overwrite_tag(path, "TileLength", 65_520)
+    slide = open_slide(path, 0.5)
+    with pytest.raises(SlideError, match="tiles of 65520 x 65520 px"):
+        slide.read(0, slice(0, 10), slice(0, 10))
+
+
+def test_random_damage_never_shows_a_traceback(tmp_path):
+    rng = np.random.default_rng(5)
+    image = files.pixels(2, (70, 90))
+    names = files.NAMES[:2]
+    sound = [
+        files.write_ome(tmp_path / "a.ome.tif", image, names, 2, compression="lzw", tile=(32, 32)),
+        files.write_ome(tmp_path / "b.ome.tif", image, names, bigtiff=True, compression="zlib"),
+        files.write_qptiff(tmp_path / "c.qptiff", image, names),
+        files.write_imagej(tmp_path / "d.tif", image, names),
+    ]
+    outcomes = {"read": 0, "refused": 0}
+    for path in sound * 60:
+        data = bytearray(path.read_bytes())
+        for place in rng.integers(0, rng.choice([300, 700, len(data)]), 3):
+            data[place] = rng.integers(0, 256)
+        damaged = tmp_path / f"damaged_{path.name}"
+        damaged.write_bytes(data)
+        try:
+            info = inspect_slide(damaged)
+            slide = open_slide(damaged, None if info.pixel_size_um else 0.5)
+            slide.read(slide.channels[-1], slice(0, 70), slice(0, 90))
+            outcomes["read"] += 1
+        except MacproxError:
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 20  # control: the damage is neither mortal nor invisible
+
+
+def test_slow_or_doubtful_storage_is_a_problem_listed(tmp_path):
+    path = tmp_path / "a.tif"
+    wide = np.zeros((4200, 4100), np.uint8)
+    tifffile.imwrite(path, wide, compression="zlib", rowsperstrip=4200)
+    assert "compressed in pieces of 4200 x 4100 px" in " ".join(inspect_slide(path).problems)
+    colours = np.zeros((3, 256), np.uint16)
+    tifffile.imwrite(path, wide[:64, :64], photometric="palette", colormap=colours)
+    assert "indices into a colour table" in " ".join(inspect_slide(path).problems)
+
+
 def test_files_that_are_no_tiff(tmp_path):
     (tmp_path / "zero.tif").touch()
     with pytest.raises(SlideError, match=r"'zero\.tif' is empty \(0 bytes\)"):
@@ -724,6 +782,17 @@ def test_colour_images_are_refused(tmp_path, photometric):
     )
     with pytest.raises(SlideError, match="not multiplex fluorescence"):
         open_slide(path)
+
+
+def test_16_bit_separate_planes_called_rgb_are_channels(tmp_path):
+    image = files.pixels()
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(everything(open_slide(path, 0.5)), image)
+    assert any("called RGB" in problem for problem in inspect_slide(path).problems)
+    tifffile.imwrite(path, image.astype("uint8"), photometric="rgb", planarconfig="separate")
+    with pytest.raises(SlideError, match="not multiplex fluorescence"):  # control
+        open_slide(path, 0.5)
 
 
 def test_inverted_and_bilevel_and_volume_images_are_refused(tmp_path):
@@ -908,6 +977,13 @@ def test_find_slides_takes_slides_and_leaves_labels(tmp_path):
     assert find_slides(tmp_path / "*.ome.tif") == sorted([early, late])
     assert find_slides([late, str(late), one]) == sorted([late, one])
     assert find_slides([two, early]) == sorted([early, two])
+
+
+def test_masked_is_not_a_mask(tmp_path):
+    for name in ("masked_tissue", "a_masked"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((2, 9, 9), "uint16"))
+    tifffile.imwrite(tmp_path / "a_mask_cell.tif", np.zeros((9, 9), "uint16"))
+    assert [path.stem for path in find_slides(tmp_path)] == ["a_masked", "masked_tissue"]
 
 
 def test_find_slides_tells_a_folder_of_channels_from_a_folder_of_slides(tmp_path):

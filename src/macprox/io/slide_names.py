@@ -10,7 +10,7 @@ from pathlib import Path
 
 _TIFF_SUFFIXES = (".tif", ".tiff", ".qptiff", ".btf")
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf", ".ome.zarr", ".zarr", *_TIFF_SUFFIXES)
-_LABEL_NAME = re.compile(r"_truth|_labels?$|_mask|seg_maps?", re.IGNORECASE)
+_LABEL_NAME = re.compile(r"_truth|_labels?$|_masks?(?![a-z])|seg_maps?", re.IGNORECASE)
 # Names that Windows gives to devices; a results folder should open everywhere.
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 

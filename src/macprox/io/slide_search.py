@@ -12,7 +12,7 @@ from macprox.errors import SlideError
 from macprox.io.channel_folder import channel_files
 from macprox.io.ome_zarr import is_zarr
 from macprox.io.slide_names import is_label_name, is_tiff
-from macprox.io.tifffile_log import tifffile_kept_quiet
+from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
 
 _DEPTH = 3  # project / batch / slide folder; deeper trees are searched by naming their folders
 _GLOB_SIGNS = set("*?[")
@@ -101,7 +101,7 @@ def is_channel_folder(tiffs: Sequence[Path]) -> bool:
     for tiff in tiffs:
         try:
             shape = _single_page_shape(tiff)
-        except (ValueError, OSError, RuntimeError):  # what tifffile raises on what is no TIFF
+        except UNREADABLE:
             continue
         if shape is None or (shapes and shape != shapes[0]):
             return False

@@ -26,12 +26,13 @@ from macprox.io.tiff_levels import (
     inform_levels,
     intensity_series,
     levels_of,
+    says_rgb_but_holds_channels,
     unread_series,
     whole_page,
 )
 from macprox.io.tiff_structure import require_whole_tiff
 from macprox.io.tiff_tiles import TiffSource
-from macprox.io.tifffile_log import tifffile_kept_quiet
+from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
 
 _PALETTE = 3
 # Plain resolution tags are often a printer's or a screen's (72 or 96 dots per inch are 353 and
@@ -60,8 +61,7 @@ def describe_tiff(path: Path) -> ImageDescription:
                 return _describe(tif, path)
         except SlideError:
             raise
-        # What tifffile raises on structures that no writer should produce.
-        except (ValueError, KeyError, IndexError, TypeError, RuntimeError, OSError) as error:
+        except UNREADABLE as error:
             raise SlideError(
                 f"{path.name!r} cannot be read as TIFF ({error}). Export it again."
             ) from error
@@ -235,6 +235,10 @@ def _storage_problems(page: TiffPage) -> tuple[str, ...]:
     problems = []
     if page.photometric == _PALETTE:
         problems.append("pixels are indices into a colour table; they are read as intensities")
+    if says_rgb_but_holds_channels(page):
+        problems.append(
+            "called RGB, but its planes are separate and not 8-bit: read as fluorescence channels"
+        )
     height, width = page.chunks[:2]
     if page.compression != 1 and height * width > _SLOW_TILE_PX:
         problems.append(

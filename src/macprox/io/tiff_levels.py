@@ -37,12 +37,22 @@ def intensity_series(series: Sequence[TiffPageSeries], path: Path) -> list[TiffP
     SlideError
         If there is none: a brightfield slide, or one whose intensities are inverted.
     """
-    grey = [one for one in series if one.keyframe.photometric not in _COLOUR]
+    grey = [one for one in series if not _is_colour(one.keyframe)]
     if not grey:
         _refuse_colour(path)
     grey.sort(key=lambda one: -one.keyframe.imagelength * one.keyframe.imagewidth)
     _refuse_inverted(grey[0].keyframe, path)
     return grey
+
+
+def says_rgb_but_holds_channels(page: TiffPage) -> bool:
+    """tifffile's default for three or four arrays in a row; no camera writes colour so."""
+    separate = page.planarconfig == 2 and page.samplesperpixel > 1
+    return page.photometric in _COLOUR and separate and page.bitspersample != 8
+
+
+def _is_colour(page: TiffPage) -> bool:
+    return page.photometric in _COLOUR and not says_rgb_but_holds_channels(page)
 
 
 def _refuse_colour(path: Path) -> None:
@@ -102,7 +112,7 @@ def inform_levels(
     if not full:  # some writers leave the type out: channels come first, in one shape
         full = [i for i, page in enumerate(pages) if page.shape == pages[0].shape]
     main = pages[full[0]]
-    if main.photometric in _COLOUR:
+    if _is_colour(main):
         _refuse_colour(path)
     _refuse_inverted(main, path)
     if any(pages[i].shape != main.shape for i in full):
@@ -158,12 +168,7 @@ def _level(series: TiffPageSeries, path: Path) -> Level:
 def _planes_behind_the_first(series: TiffPageSeries, n_channels: int, path: Path) -> list[Plane]:
     """ImageJ and tifffile leave out all directories but one beyond 4 GB."""
     page = series.keyframe
-    start = series.dataoffset
-    if start is None:
-        raise SlideError(
-            f"{path.name!r} announces {n_channels} planes in {len(series.pages)} pages that are "
-            f"not stored in a row. Export it as OME-TIFF."
-        )
+    start = series.dataoffset or page.dataoffsets[0]
     end, n_bytes = start + n_channels * page.nbytes, path.stat().st_size
     if end > n_bytes:
         raise SlideError(

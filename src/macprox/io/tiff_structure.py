@@ -7,6 +7,7 @@ costs a few reads per page and decodes nothing.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def _check_segments(tags: dict[int, np.ndarray], name: str, n_bytes: int) -> Non
     if offsets is None or counts is None or len(offsets) != len(counts):
         return  # tifffile knows the rules for files without byte counts
     ends = np.where(counts > 0, offsets.astype(np.uint64) + counts.astype(np.uint64), 0)
-    beyond = np.flatnonzero(ends > n_bytes)
+    beyond = np.flatnonzero((ends > n_bytes) | ((counts > 0) & (offsets > n_bytes)))
     if len(beyond):
         kind = "tile" if 324 in tags else "strip"
         raise _EndsTooEarly(
@@ -147,8 +148,7 @@ def _check_segments(tags: dict[int, np.ndarray], name: str, n_bytes: int) -> Non
 
 
 def _read(file: BinaryIO, n: int, what: str) -> bytes:
-    start = file.tell()
-    data = file.read(n)
-    if len(data) < n:
-        raise _EndsTooEarly(f"{what} ends at byte {start + n}")
-    return data
+    end = file.tell() + n
+    if end > os.fstat(file.fileno()).st_size:  # before a damaged count asks for all memory
+        raise _EndsTooEarly(f"{what} ends at byte {end}")
+    return file.read(n)

@@ -18,11 +18,10 @@ import numpy as np
 from tifffile import TiffFile, TiffPage
 
 from macprox.errors import SlideError
-from macprox.io.tifffile_log import tifffile_kept_quiet
+from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
 
-# imagecodecs raises RuntimeError, tifffile ValueError or what a wrong tag leads to; a codec that
-# is not installed is an ImportError.
-_UNREADABLE = (RuntimeError, ValueError, TypeError, KeyError, IndexError, ImportError)
+_READ_BYTES = 2**26
+_MAX_CHUNK_PX = 2**31  # scanners' tiles have 2**18; more than this is damage, not a slide
 _FILES_KEPT_OPEN = 64  # a folder of single-channel TIFFs rarely has more; far below ulimit's 1024
 
 
@@ -139,6 +138,14 @@ class _Page:
             and page.fillorder == 1
             and page.bitspersample == 8 * dtype.itemsize
         )
+        self._require_sound_layout(page.samplesperpixel if self._separate else 1)
+
+    def _require_sound_layout(self, n_separate: int) -> None:
+        n_expected = n_separate * self._grid[0] * self._grid[1]
+        if min(len(self._offsets), len(self._counts)) < n_expected:
+            raise ValueError(f"{n_expected} {self._kind}s announced, {len(self._offsets)} there")
+        if not self.is_raw and self._chunk[0] * self._chunk[1] > _MAX_CHUNK_PX:
+            raise ValueError(f"{self._kind}s of {self._chunk[0]} x {self._chunk[1]} px")
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -168,14 +175,13 @@ class _Page:
     def _segment(self, index: int, row: int, column: int) -> np.ndarray | None:
         """One decoded tile ``(y, x, sample)``; ``None`` where the file leaves it out as empty."""
         where = self._where(row, column)
-        self._require_entry(index, where)
         n_bytes, offset = int(self._counts[index]), int(self._offsets[index])
         if n_bytes == 0:
             return None
         data = self._bytes(offset, n_bytes, where)
         try:
             pixels = self._decode(data, index, jpegtables=self._jpeg_tables)[0]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise _Damaged(where, f"does not decode ({error})") from error
         return None if pixels is None else pixels[0]
 
@@ -188,9 +194,10 @@ class _Page:
         pixel_bytes = self._file_dtype.itemsize * n_samples
         strip_rows = self.shape[0] if plane.data_offset is not None else self._chunk[0]
         sample = 0 if self._separate else plane.sample
-        # Whole rows come in one read per strip; narrow columns of wide rows, one read a row.
-        step = strip_rows if 2 * (x1 - x0) >= width else 1
-        left, right = (0, width) if step > 1 else (x0, x1)
+        # Whole rows come in one read a strip (or 64 MiB), narrow columns of wide rows row by row.
+        whole = 2 * (x1 - x0) >= width
+        step = min(strip_rows, max(1, _READ_BYTES // (width * pixel_bytes))) if whole else 1
+        left, right = (0, width) if whole else (x0, x1)
         top = y0
         while top < y1:
             strip = top // strip_rows
@@ -213,16 +220,11 @@ class _Page:
         if plane.data_offset is not None:
             return self._bytes(plane.data_offset + begin, n_bytes, where)
         index = strip + (plane.sample * self._grid[0] if self._separate else 0)
-        self._require_entry(index, where)
         if self._counts[index] == 0:
             return None
         if begin + n_bytes > self._counts[index]:
             raise _Damaged(where, f"holds only {self._counts[index]} bytes, fewer than its pixels")
         return self._bytes(int(self._offsets[index]) + begin, n_bytes, where)
-
-    def _require_entry(self, index: int, where: str) -> None:
-        if index >= min(len(self._offsets), len(self._counts)):
-            raise _Damaged(where, "has no entry in the file")
 
     def _bytes(self, offset: int, n_bytes: int, where: str) -> bytes:
         data = self._handle.read(offset, n_bytes)
@@ -252,6 +254,16 @@ class _Handle:
         weakref.finalize(self, os.close, self._fd)
 
     def read(self, offset: int, n_bytes: int) -> bytes:
+        """``n_bytes`` from ``offset``, fewer only where the file ends."""
+        data = self._read_once(offset, n_bytes)
+        while len(data) < n_bytes:  # one call gives 2 GiB at most
+            more = self._read_once(offset + len(data), n_bytes - len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def _read_once(self, offset: int, n_bytes: int) -> bytes:
         if hasattr(os, "pread"):
             return os.pread(self._fd, n_bytes, offset)
         with self._lock:  # Windows has one position per descriptor
@@ -279,7 +291,7 @@ class _OpenFile:
             with tifffile_kept_quiet(), TiffFile(self._path) as tif:
                 tif.filehandle.seek(ifd_offset)
                 return _Page(TiffPage(tif, 0), self._handle)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise SlideError(
                 f"{os.path.basename(self._path)!r} is truncated or has changed since it was "
                 f"opened: no page at byte {ifd_offset} ({error}). Open it again."

@@ -1,10 +1,25 @@
-"""tifffile tells of damage in its log; ours is told in errors."""
+"""tifffile tells of damage in its log and in errors of many kinds; ours is one sentence."""
 
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# What reading a damaged TIFF can raise: imagecodecs RuntimeError, tifffile ValueError or whatever
+# a wrong tag leads to; a codec that is not installed is an ImportError.
+UNREADABLE = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    OSError,
+    struct.error,
+)
 
 
 class _Swallow(logging.Handler):
