@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from macprox.report import style
-from macprox.report.numbers import is_number
-from macprox.report.rows import numeric, text_of
+from macprox.report.rows import micrometres, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,11 @@ def profile_rows(statistics: pd.DataFrame, phenotypes: list[str]) -> pd.DataFram
     rows = statistics[
         (statistics["statistic"] == STATISTIC) & statistics["source"].isin(phenotypes)
     ]
-    return numeric(rows, "r_um").sort_values(["source", "r_um"])
+    return _finite(rows, "r_um").sort_values(["source", "r_um"])
+
+
+def _finite(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    return rows[np.isfinite(rows[column].to_numpy(dtype=float))]
 
 
 def border_figure(rows: pd.DataFrame, phenotypes: list[str], colours: dict, band_um: float) -> str:
@@ -67,7 +71,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, colour: str, band_um: float) -> None:
 
 
 def _intervals(axes: Axes, rows: pd.DataFrame) -> None:
-    known = numeric(numeric(rows, "ci_low"), "ci_high")
+    known = _finite(_finite(rows, "ci_low"), "ci_high")
     if len(known):
         axes.vlines(
             known["r_um"].to_numpy(float),
@@ -92,6 +96,11 @@ def _sides(axes: Axes) -> None:
 
 
 def blank_reasons(rows: pd.DataFrame) -> list[str]:
-    """Why bands are blank, each reason once."""
-    reasons = [text_of(row["reason"]) for _, row in rows.iterrows() if not is_number(row["value"])]
-    return list(dict.fromkeys(filter(None, reasons)))
+    """Why bands are blank, each reason once; bands differ only in how small they are."""
+    blank = rows.loc[~np.isfinite(rows["value"].to_numpy(dtype=float)), "reason"]
+    reasons = (micrometres(text_of(reason)) for reason in blank)
+    small = re.compile(r"^only \S+ mm² of window, less than")
+    kinds = (small.sub("a band with less of the window than", reason) for reason in reasons)
+    return [
+        f"{kind} mm²" if kind.endswith("0.01") else kind for kind in dict.fromkeys(kinds) if kind
+    ]

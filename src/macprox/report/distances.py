@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from macprox.celltable import nearest_column
 from macprox.report import style
-from macprox.report.rows import LINEAGE, POSITION, Direction, has_numbers, numeric, shares
+from macprox.report.rows import LINEAGE, POSITION, Direction, Row, SavedNumbers, numeric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class Frame:
 
 
 def nearest_figure(
-    cells: pd.DataFrame, statistics: pd.DataFrame, directions: list[Direction], frame: Frame
+    cells: pd.DataFrame, saved: SavedNumbers, directions: list[Direction], frame: Frame
 ) -> str:
     """Small multiples, a row a macrophage class, a column a direction.
 
@@ -42,7 +42,7 @@ def nearest_figure(
     with style.drawing(10.6, 2.55 * rows + 0.1) as figure:
         grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
         for axes, direction in zip(grid.flat, directions, strict=False):
-            _panel(axes, cells, statistics, direction, frame)
+            _panel(axes, cells, saved, direction, frame)
         for axes in list(grid.flat)[len(directions) :]:
             axes.set_visible(False)
         for axes in grid[-1]:
@@ -58,7 +58,7 @@ def nearest_figure(
 def _panel(
     axes: Axes,
     cells: pd.DataFrame,
-    statistics: pd.DataFrame,
+    saved: SavedNumbers,
     direction: Direction,
     frame: Frame,
 ) -> None:
@@ -66,28 +66,22 @@ def _panel(
     colour = frame.colours.get(direction.source, style.INK)
     axes.axvline(frame.radius_um, color=style.FAINT, linewidth=5, zorder=0.5)
     distances = _distances(cells, direction)
-    if distances.size and has_numbers(statistics, direction):
-        r = np.sort(distances)
-        share = np.arange(1, r.size + 1) / r.size
-        inside = r <= frame.max_um
-        axes.step(
-            np.concatenate([[0], r[inside]]),
-            np.concatenate([[0], share[inside]]),
-            where="post",
-            color=colour,
-            linewidth=1.8,
-        )
-    position = shares(statistics, direction, POSITION)
-    lineage = shares(statistics, direction, LINEAGE)
+    if distances.size and saved.has_shares(direction):
+        # Read off on a grid: a step a cell would be a path of a hundred thousand corners.
+        r = np.linspace(0, frame.max_um, 2 * round(frame.max_um) + 1)
+        share = np.searchsorted(np.sort(distances), r, side="right") / distances.size
+        axes.plot(r, share, color=colour, linewidth=1.8)
+    position = saved.shares(direction, POSITION)
+    lineage = saved.shares(direction, LINEAGE)
     _expectation(axes, position, "o", "--")
     _expectation(axes, lineage, "D", ":")
-    _observed(axes, position if len(position) else lineage, colour)
-    if not has_numbers(statistics, direction):
+    _observed(axes, position or lineage, colour)
+    if not saved.has_shares(direction):
         axes.text(
             0.5, 0.5, "no number: see the table", ha="center", transform=axes.transAxes,
             color=style.QUIET,
         )  # fmt: skip
-    n = f"   n = {distances.size:,}" if distances.size else ""
+    n = f" (n = {distances.size:,})" if distances.size else ""
     axes.set_title(f"{direction.source} to nearest {direction.target}{n}")
     axes.set(xlim=(0, frame.max_um), ylim=(0, 1.03))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -103,12 +97,12 @@ def _distances(cells: pd.DataFrame, direction: Direction) -> np.ndarray:
     return distances[np.isfinite(distances)]
 
 
-def _expectation(axes: Axes, rows: pd.DataFrame, marker: str, line: str) -> None:
+def _expectation(axes: Axes, rows: list[Row], marker: str, line: str) -> None:
     rows = numeric(rows, "expected")
-    if not len(rows):
+    if not rows:
         return
-    r = np.concatenate([[0], rows["r_um"].to_numpy(float)])
-    expected = np.concatenate([[0], rows["expected"].to_numpy(float)])
+    r = np.array([0.0, *(row["r_um"] for row in rows)])
+    expected = np.array([0.0, *(row["expected"] for row in rows)])
     axes.plot(r, expected, line, color=style.EXPECTED, linewidth=1.1, zorder=2.5)
     every = slice(1, None, max(1, len(r) // 12))  # a dense curve needs no circle a micrometre
     axes.plot(
@@ -117,12 +111,12 @@ def _expectation(axes: Axes, rows: pd.DataFrame, marker: str, line: str) -> None
     )  # fmt: skip
 
 
-def _observed(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+def _observed(axes: Axes, rows: list[Row], colour: str) -> None:
     rows = numeric(rows, "value")
-    if not len(rows) or len(rows) > 40:
+    if not rows or len(rows) > 40:
         return
     axes.plot(
-        rows["r_um"].to_numpy(float), rows["value"].to_numpy(float), "o", markersize=5,
+        [row["r_um"] for row in rows], [row["value"] for row in rows], "o", markersize=5,
         color=colour, markeredgecolor="white", markeredgewidth=0.6, linestyle="none", zorder=3,
         clip_on=False,
     )  # fmt: skip

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BINS = 56
 SHOWN_PERCENTILES = (0.05, 99.95)  # a handful of clumps would squeeze everything else to the left
+NEGATIVE_COLOUR = "#b4bcc6"
 SOURCES = {
     "auto": "automatic proposal",
     "study": "set in study.toml",
@@ -92,7 +93,8 @@ def _values(row: pd.Series, cells: pd.DataFrame) -> np.ndarray:
 def histogram(values: np.ndarray, cut: object, name: str, marker: str) -> str:
     """Cells by intensity on an asinh axis: a log axis that also has a zero."""
     with style.drawing(2.42, 1.25) as figure:
-        axes = figure.subplots()
+        figure.set_layout_engine("none")  # every panel alike, and a third of the time
+        axes = figure.add_axes((0.02, 0.19, 0.96, 0.79))
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.set_yticks([])
         if values.size == 0 or np.ptp(values) == 0:
@@ -114,14 +116,8 @@ def _draw_histogram(axes, values: np.ndarray, cut: float | None) -> None:
     counts, _ = np.histogram(np.arcsinh(np.clip(values, low, high) / knee), edges_t)
     cut_t = np.arcsinh(cut / knee) if cut is not None else np.inf
     positive = 0.5 * (edges_t[1:] + edges_t[:-1]) >= cut_t
-    axes.bar(
-        edges_t[:-1],
-        counts,
-        np.diff(edges_t),
-        align="edge",
-        color=np.where(positive, style.ACCENT, "#b4bcc6").tolist(),
-        linewidth=0,
-    )
+    for part, colour in ((~positive, NEGATIVE_COLOUR), (positive, style.ACCENT)):
+        axes.stairs(np.where(part, counts, 0), edges_t, fill=True, color=colour, linewidth=0)
     # Positive cells are often few: a cap keeps them visible beside the negative peak.
     top = max(float(counts.max()), 1.0)
     rare = counts[positive]

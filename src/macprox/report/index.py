@@ -12,7 +12,8 @@ from urllib.parse import quote
 from macprox.io.atomic import write_text
 from macprox.report import sentences
 from macprox.report.numbers import count_text
-from macprox.report.page import axis_max, environment, saved_gates, saved_regions
+from macprox.report.page import axis_max, environment, observed, saved_gates, saved_regions
+from macprox.report.rows import SavedNumbers
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ def _row(result: Any, folder: Path) -> IndexRow:
     reason = getattr(result, "reason", None)
     if reason:
         return IndexRow(result.slide_id, failure=" ".join(str(reason).split()))
-    cells, statistics, study = result.cells(), result.statistics(), result.study
-    lead = sentences.headline(statistics, study)
+    cells, saved, study = observed(result.cells()), SavedNumbers(result.statistics()), result.study
+    lead = sentences.headline(saved, study)
     why_not = ""
     if lead is None:
         regions = saved_regions(result, result.overview())
-        reasons = sentences.no_headline_reasons(cells, regions, statistics, study)
+        reasons = sentences.no_headline_reasons(cells, regions, saved, study)
         why_not = " ".join(reasons)
     return IndexRow(
         slide_id=result.slide_id,

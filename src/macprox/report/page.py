@@ -17,7 +17,7 @@ from macprox.errors import ResultError
 from macprox.io.atomic import write_text
 from macprox.regions import Regions
 from macprox.report import border, distances, gates, methods, overview, sentences, style, tables
-from macprox.report.rows import LINEAGE, POSITION, Direction, has_numbers, micrometres, text_of
+from macprox.report.rows import LINEAGE, POSITION, Direction, SavedNumbers, micrometres, text_of
 
 GATE_COLUMNS = ("marker", "compartment", "value", "source", "confirmed", "bimodal")
 
@@ -61,8 +61,10 @@ def write_slide_report(result, path: str | os.PathLike) -> Path:
 
 def slide_context(result) -> dict[str, Any]:
     """Everything the template shows, by the section that shows it."""
-    cells, statistics, study = result.cells(), result.statistics(), result.study
+    measured, statistics, study = result.cells(), result.statistics(), result.study
+    cells = observed(measured)
     seen, manifest = result.overview(), result.manifest
+    saved = SavedNumbers(statistics)
     gate_rows, regions = saved_gates(result, seen), saved_regions(result, seen)
     colours = style.phenotype_colours(
         list(study.phenotypes), study.proximity.tumour, study.proximity.macrophages
@@ -72,20 +74,37 @@ def slide_context(result) -> dict[str, Any]:
         "manifest": manifest,
         "study": study,
         "study_toml": study.to_toml(),
-        "answer": _answer_context(cells, statistics, gate_rows, regions, study),
+        "answer": _answer_context(cells, saved, gate_rows, regions, study),
         "pictures": _picture_context(seen, cells, regions, colours, study),
+        "n_left_out": len(measured) - len(cells),
         "phenotypes": tables.phenotype_table(cells, statistics, colours, study),
         "region_flags": [flag.replace("_", " ") for flag in regions.flags],
         "areas": tables.area_table(regions),
         "tumour_reason": micrometres(text_of(regions.reason)),
         "gates": gates.panels(gate_rows, cells),
-        "proximity": _proximity_context(cells, statistics, colours, study),
+        "proximity": _proximity_context(cells, saved, colours, study),
         "border": _border_context(statistics, colours, study),
-        "quality": list(manifest.get("quality") or []),
-        "warnings": list(manifest.get("warnings") or []),
+        "quality": _quality(manifest),
+        "warnings": [micrometres(str(warning)) for warning in manifest.get("warnings") or []],
         "methods": methods.methods_paragraph(manifest, study, gate_rows, regions),
         "definitions": methods.definitions(study),
     }
+
+
+def observed(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells that statistics are made of: inside the window and not excluded."""
+    if not {"in_window", "excluded"} <= set(cells.columns):
+        return cells
+    return cells[cells["in_window"].astype(bool) & ~cells["excluded"].astype(bool)]
+
+
+def _quality(manifest: dict) -> list[dict[str, Any]]:
+    """The flags, each sentence once: several may point at the same finding."""
+    flags = [
+        {**flag, "message": micrometres(str(flag["message"]))}
+        for flag in manifest.get("quality") or []
+    ]
+    return list({flag["message"]: flag for flag in reversed(flags)}.values())[::-1]
 
 
 def saved_gates(result, seen) -> pd.DataFrame:
@@ -108,11 +127,11 @@ def saved_regions(result, seen) -> Regions:
         return Regions(MultiPolygon(), reason="No regions were given with the table.")
 
 
-def _answer_context(cells, statistics, gate_rows, regions, study) -> dict[str, Any]:
-    position = sentences.answers(statistics, study, POSITION)
-    lineage = sentences.answers(statistics, study, LINEAGE)
-    lead = sentences.headline(statistics, study)
-    why = [] if lead else sentences.no_headline_reasons(cells, regions, statistics, study)
+def _answer_context(cells, saved, gate_rows, regions, study) -> dict[str, Any]:
+    position = sentences.answers(saved, study, POSITION)
+    lineage = sentences.answers(saved, study, LINEAGE)
+    lead = sentences.headline(saved, study)
+    why = [] if lead else sentences.no_headline_reasons(cells, regions, saved, study)
     return {
         "lead": lead,
         "why_not": why,
@@ -158,19 +177,19 @@ def _picture_context(seen, cells, regions, colours, study) -> dict[str, Any]:
     }
 
 
-def _proximity_context(cells, statistics, colours, study) -> dict[str, Any]:
-    pairs = sentences.directions(study)
+def _proximity_context(cells, saved, colours, study) -> dict[str, Any]:
+    pairs, every = sentences.directions(study), sentences.all_directions(study)
     p = study.proximity
     frame = distances.Frame(p.primary_radius_um, distances.axis_range_um(p.radii_um), colours)
-    known = [d for d in pairs if has_numbers(statistics, d)]
-    figure = distances.nearest_figure(cells, statistics, pairs, frame) if known else ""
+    known = [d for d in pairs if saved.has_shares(d)]
+    figure = distances.nearest_figure(cells, saved, pairs, frame) if known else ""
     return {
         "pairs": pairs,
         "figure": Markup(figure),
-        "shares": tables.share_table(statistics, pairs, study),
-        "distances": tables.distance_table(statistics, pairs, p.primary_radius_um),
-        "csr": tables.csr_table(statistics, pairs, p.primary_radius_um),
-        "provenance": tables.provenance(statistics, pairs),
+        "shares": tables.share_table(saved, every, study),
+        "distances": tables.distance_table(saved, every, p.primary_radius_um),
+        "csr": tables.csr_table(saved, pairs, p.primary_radius_um),
+        "provenance": tables.provenance(saved, pairs),
     }
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from macprox.report.numbers import is_number
+from macprox.spatial.table import ALL
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # The share of sources with a target within r, uncorrected, is G(r): whichever name is stored.
-SHARE_STATISTICS = ("fraction_within", "g")
+SHARE_STATISTICS = ("g", "fraction_within")
 POSITION, LINEAGE, CSR = "position", "lineage", "csr"
-ALL = "all"  # every field, every region
+NO_ROW = "no such row in the statistics table"
 NULLS = (POSITION, LINEAGE)  # those that answer; CSR is a reference
 
 
@@ -41,10 +42,49 @@ def text_of(value: object) -> str:
 
 def micrometres(text: str) -> str:
     """Units in a saved sentence as they are printed: ``um2`` is µm²."""
-    return re.sub(r"\b(u|m)m2\b", lambda hit: f"{'µ' if hit[1] == 'u' else 'm'}m²", text)
+    text = re.sub(r"\bum(2?)\b", r"µm\1", text)
+    return re.sub(r"\b([µm]m)2\b", r"\1²", text)
 
 
-def null_kind(row: pd.Series) -> str:
+Row = dict[Hashable, Any]  # one row of the statistics table
+
+
+class SavedNumbers:
+    """The rows that speak for the slide as a whole, found by statistic and direction.
+
+    Parameters
+    ----------
+    statistics : DataFrame
+        The tidy statistics table of one slide.
+    """
+
+    def __init__(self, statistics: pd.DataFrame) -> None:
+        whole = (statistics["roi_id"] == ALL) & (statistics["region"] == ALL)
+        self._rows: dict[tuple[str, Direction], list[Row]] = {}
+        for row in statistics[whole].sort_values("r_um", kind="stable").to_dict("records"):
+            key = (row["statistic"], Direction(row["source"], row["target"]))
+            self._rows.setdefault(key, []).append(row)
+
+    def rows(self, statistic: str, direction: Direction) -> list[Row]:
+        """Every row of one statistic in one direction, r increasing, whatever its null."""
+        return self._rows.get((statistic, direction), [])
+
+    def shares(self, direction: Direction, kind: str) -> list[Row]:
+        """Observed and expected share within r under one null, one row a radius."""
+        for name in SHARE_STATISTICS:
+            raw = [row for row in self.rows(name, direction) if row["correction"] == "none"]
+            # Where there was nothing to compare, the rows hold a reason and name no null.
+            rows = under_null(raw, kind) or (under_null(raw, "") if kind == POSITION else [])
+            if rows:
+                return list({row["r_um"]: row for row in reversed(rows)}.values())[::-1]
+        return []
+
+    def has_shares(self, direction: Direction) -> bool:
+        """True if any share in this direction could be computed."""
+        return any(numeric(self.shares(direction, kind), "value") for kind in NULLS)
+
+
+def null_kind(row: Row) -> str:
     """Which null a row carries: ``position``, ``lineage``, ``csr`` or ``""``."""
     null = text_of(row["null"])
     if null in ("relabel", "permute"):
@@ -53,49 +93,21 @@ def null_kind(row: pd.Series) -> str:
     return CSR if null == "csr" else ""
 
 
-def under_null(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+def under_null(rows: list[Row], kind: str) -> list[Row]:
     """Those of the rows that carry one kind of null."""
-    # Not a list of bools: an empty one would select columns, not rows.
-    return rows[np.array([null_kind(row) == kind for _, row in rows.iterrows()], dtype=bool)]
+    return [row for row in rows if null_kind(row) == kind]
 
 
-def numeric(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+def numeric(rows: list[Row], column: str) -> list[Row]:
     """Those of the rows that hold a finite number in a column."""
-    return rows[np.isfinite(rows[column].to_numpy(dtype=float))]
+    return [row for row in rows if is_number(row[column])]
 
 
-def directed(statistics: pd.DataFrame, direction: Direction, names: tuple[str, ...]):
-    """The rows of some statistics in one direction, for the slide as a whole."""
-    return statistics[
-        statistics["statistic"].isin(names)
-        & (statistics["source"] == direction.source)
-        & (statistics["target"] == direction.target)
-        & (statistics["region"] == ALL)
-        & (statistics["roi_id"] == ALL)
-    ]
-
-
-def shares(statistics: pd.DataFrame, direction: Direction, kind: str) -> pd.DataFrame:
-    """Observed and expected share within r under one null, a row a radius, r increasing."""
-    for name in SHARE_STATISTICS:
-        rows = directed(statistics, direction, (name,))
-        rows = under_null(rows, kind)
-        if len(rows):
-            return rows.sort_values("r_um").drop_duplicates("r_um")
-    return statistics.iloc[:0]
-
-
-def has_numbers(statistics: pd.DataFrame, direction: Direction) -> bool:
-    """True if any share in this direction could be computed."""
-    return any(len(numeric(shares(statistics, direction, kind), "value")) for kind in NULLS)
-
-
-def at_radius(rows: pd.DataFrame, r_um: float):
+def at_radius(rows: list[Row], r_um: float) -> Row | None:
     """The row at a radius, or None."""
-    hit = rows[np.isclose(rows["r_um"].to_numpy(dtype=float), r_um)]
-    return hit.iloc[0] if len(hit) else None
+    return next((row for row in rows if math.isclose(row["r_um"], r_um)), None)
 
 
-def has_value(row) -> bool:
+def has_value(row: Row | None) -> bool:
     """True if the row exists and carries an observed number."""
     return row is not None and is_number(row["value"])

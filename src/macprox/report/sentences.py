@@ -19,14 +19,16 @@ from macprox.report.numbers import (
 )
 from macprox.report.rows import (
     LINEAGE,
+    NO_ROW,
     POSITION,
     Direction,
+    SavedNumbers,
     at_radius,
     has_value,
     micrometres,
-    shares,
     text_of,
 )
+from macprox.spatial.slide import ALL_MACROPHAGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,15 +66,25 @@ def directions(study) -> list[Direction]:
     ]
 
 
-def answers(statistics: pd.DataFrame, study, kind: str) -> list[Answer]:
+def all_directions(study) -> list[Direction]:
+    """The same, and for all classes together where there are several."""
+    tumour = study.proximity.tumour
+    if len(study.proximity.macrophages) < 2:
+        return directions(study)
+    together = (Direction(tumour, ALL_MACROPHAGES), Direction(ALL_MACROPHAGES, tumour))
+    return [*directions(study), *together]
+
+
+def answers(saved: SavedNumbers, study, kind: str) -> list[Answer]:
     """An answer for every direction, NaN with its reason where there is none."""
-    return [_answer(statistics, study, direction, kind) for direction in directions(study)]
+    pairs = all_directions(study) if kind == POSITION else directions(study)
+    return [_answer(saved, study, direction, kind) for direction in pairs]
 
 
-def _answer(statistics: pd.DataFrame, study, direction: Direction, kind: str) -> Answer:
+def _answer(saved: SavedNumbers, study, direction: Direction, kind: str) -> Answer:
     radius = study.proximity.primary_radius_um
-    row = at_radius(shares(statistics, direction, kind), radius)
-    reason = text_of(row["reason"]) if row is not None else "no such row in the statistics table"
+    row = at_radius(saved.shares(direction, kind), radius)
+    reason = micrometres(text_of(row["reason"])) if row is not None else NO_ROW
     given = has_value(row)
 
     def get(name: str) -> Any:
@@ -164,6 +176,8 @@ def noun(phenotype: str, study, plural: bool = False) -> str:
     "macrophage" is said only where the phenotype's rule asks for a macrophage marker.
     """
     end = "s" if plural else ""
+    if phenotype == ALL_MACROPHAGES:
+        return "macrophages of all classes" if plural else "macrophage of any class"
     if phenotype.lower() in ("tumour", "tumor"):
         return f"{phenotype.lower()} cell{end}"
     if re.search(r"\bcells?$|macrophage", phenotype, re.I):
@@ -179,13 +193,13 @@ def _a(text: str) -> str:
     return f"{'an' if first[:1].lower() in ('aefhilmnorsx' if acronym else 'aeio') else 'a'} {text}"
 
 
-def headline(statistics: pd.DataFrame, study) -> Answer | None:
+def headline(saved: SavedNumbers, study) -> Answer | None:
     """Tumour to the first macrophage class under the position null, if there is a number."""
-    given = [a for a in answers(statistics, study, POSITION) if a.given]
+    given = [a for a in answers(saved, study, POSITION) if a.given]
     return given[0] if given else None
 
 
-def no_headline_reasons(cells: pd.DataFrame, regions, statistics: pd.DataFrame, study) -> list[str]:
+def no_headline_reasons(cells: pd.DataFrame, regions, saved: SavedNumbers, study) -> list[str]:
     """Why there is no answer, the first cause first, each as a sentence of its own."""
     reasons = []
     if len(cells) == 0:
@@ -201,8 +215,13 @@ def no_headline_reasons(cells: pd.DataFrame, regions, statistics: pd.DataFrame, 
     absent = [m for m in study.proximity.macrophages if not (phenotype == m).any()]
     if absent:
         reasons.append(f"No cell was called {' or '.join(absent)}.")
+    if study.proximity.null == "csr":
+        reasons.append(
+            "The study compares with complete spatial randomness only, which tissue never is; "
+            "set the null to relabel for an answer."
+        )
     if not reasons:
-        found = (a.observed.reason for a in answers(statistics, study, POSITION))
+        found = (a.observed.reason for a in answers(saved, study, POSITION))
         reasons = list(dict.fromkeys(f"{r[:1].upper()}{r[1:].rstrip('.')}." for r in found if r))
     return reasons or ["The statistics table holds no number at the primary radius."]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from macprox.celltable import AMBIGUOUS, OTHER
 from macprox.report import sentences, style
 from macprox.report.numbers import (
@@ -24,21 +22,23 @@ from macprox.report.rows import (
     ALL,
     CSR,
     LINEAGE,
+    NO_ROW,
     POSITION,
     Direction,
+    Row,
+    SavedNumbers,
     at_radius,
-    directed,
-    has_numbers,
+    micrometres,
     null_kind,
-    shares,
     text_of,
     under_null,
 )
+from macprox.spatial.slide import ALL_MACROPHAGES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_ROW = "no such row in the statistics table"
+TOGETHER = "all classes together: there is nothing to exchange"
 
 
 def phenotype_table(cells: pd.DataFrame, statistics: pd.DataFrame, colours: dict, study) -> Table:
@@ -63,6 +63,10 @@ def phenotype_table(cells: pd.DataFrame, statistics: pd.DataFrame, colours: dict
             share,
             *(_density(density, name, region) for region in regions),
         )
+    if len(study.proximity.macrophages) > 1:
+        n = int(counts.reindex(study.proximity.macrophages).fillna(0).sum())
+        densities = (_density(density, ALL_MACROPHAGES, region) for region in regions)
+        table.add(ALL_MACROPHAGES, count_text(n), "", *densities)
     table.add("All cells", count_text(len(cells)), "", *("" for _ in regions))
     return table
 
@@ -79,7 +83,7 @@ def _density(density: pd.DataFrame, phenotype: str, region: str) -> Shown:
     if not len(rows):
         return missing("not among the phenotypes whose density is saved")
     row = rows.iloc[0]
-    return shown(row["value"], significant_text, row["reason"])
+    return shown(row["value"], significant_text, micrometres(text_of(row["reason"])))
 
 
 def area_table(regions) -> Table:
@@ -108,7 +112,7 @@ def area_table(regions) -> Table:
     return table
 
 
-def share_table(statistics: pd.DataFrame, directions: list[Direction], study) -> Table:
+def share_table(saved: SavedNumbers, directions: list[Direction], study) -> Table:
     """Observed and expected shares at every radius: a group a direction, a row a radius."""
     columns = ["r (µm)", "n", "observed"]
     columns += ["expected: position", "ratio", "p"]
@@ -116,12 +120,14 @@ def share_table(statistics: pd.DataFrame, directions: list[Direction], study) ->
     columns += ["expected: lineage", "ratio", "p"] if several else []
     table = Table([(title, True) for title in columns])
     for direction in directions:
-        position = shares(statistics, direction, POSITION)
-        lineage = shares(statistics, direction, LINEAGE)
+        position = saved.shares(direction, POSITION)
+        lineage = saved.shares(direction, LINEAGE)
+        together = ALL_MACROPHAGES in (direction.source, direction.target)
+        absent = TOGETHER if together else NO_ROW
         table.rows.append([Shown(_sentence_case(f"{sentences.with_a(direction, study)} within r"))])
-        if not has_numbers(statistics, direction):
-            row = position if len(position) else lineage
-            reason = text_of(row.iloc[0]["reason"]) if len(row) else NO_ROW
+        if not saved.has_shares(direction):
+            first = next(iter([*position, *lineage]), None)
+            reason = NO_ROW if first is None else micrometres(text_of(first["reason"]))
             table.add("all", *(missing(reason) for _ in columns[1:]))
             continue
         for radius in study.proximity.radii_um:
@@ -130,7 +136,7 @@ def share_table(statistics: pd.DataFrame, directions: list[Direction], study) ->
             first = seen if seen is not None else other
             cells = [_field(first, "n_source", count_text), _field(first, "value", percent_text)]
             cells += _against(seen)
-            cells += _against(other) if several else []
+            cells += _against(other, absent) if several else []
             table.add(f"{radius:g}", *cells)
     return table
 
@@ -139,7 +145,9 @@ def _sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _against(row) -> list[Shown]:
+def _against(row: Row | None, absent: str = NO_ROW) -> list[Shown]:
+    if row is None:
+        return [missing(absent)] * 3
     return [
         _field(row, "expected", percent_text),
         _field(row, "ratio", ratio_text),
@@ -150,22 +158,19 @@ def _against(row) -> list[Shown]:
 def _field(row, name: str, text) -> Shown:
     if row is None:
         return missing(NO_ROW)
-    return shown(row[name], text, text_of(row["reason"]))
+    return shown(row[name], text, micrometres(text_of(row["reason"])))
 
 
-def distance_table(
-    statistics: pd.DataFrame, directions: list[Direction], radius_um: float
-) -> Table:
+def distance_table(saved: SavedNumbers, directions: list[Direction], radius_um: float) -> Table:
     """Nearest distances and neighbour counts, both directions."""
     titles = ["n", "median nearest", "mean nearest", "expected mean", "ratio", "p"]
     table = Table([("Direction", False), *((f"{t} (µm)" if "nearest" in t or "expected" in t else t,
                                             True) for t in titles)])  # fmt: skip
     table.columns.append((f"mean number within {radius_um:g} µm", True))
     for direction in directions:
-        mean = _whole(statistics, direction, "nearest_mean_um")
-        median = _whole(statistics, direction, "nearest_median_um")
-        counted = directed(statistics, direction, ("count_within",))
-        count = at_radius(_preferred(counted), radius_um)
+        mean = _whole(saved, direction, "nearest_mean_um")
+        median = _whole(saved, direction, "nearest_median_um")
+        count = at_radius(_preferred(saved.rows("count_within", direction)), radius_um)
         table.add(
             direction.text,
             _field(mean if mean is not None else median, "n_source", count_text),
@@ -179,27 +184,24 @@ def distance_table(
     return table
 
 
-def _whole(statistics: pd.DataFrame, direction: Direction, name: str):
-    rows = _preferred(directed(statistics, direction, (name,)))
-    return rows.iloc[0] if len(rows) else None
+def _whole(saved: SavedNumbers, direction: Direction, name: str) -> Row | None:
+    return next(iter(_preferred(saved.rows(name, direction))), None)
 
 
-def _preferred(rows: pd.DataFrame) -> pd.DataFrame:
+def _preferred(rows: list[Row]) -> list[Row]:
     """Rows under the position null first, then those without a null."""
     rank = {POSITION: 0, "": 1, LINEAGE: 2, CSR: 3}
-    kinds = np.array([rank[null_kind(row)] for _, row in rows.iterrows()], dtype=int)
-    return rows.iloc[np.argsort(kinds, kind="stable")].drop_duplicates("r_um")
+    return sorted(rows, key=lambda row: rank[null_kind(row)])
 
 
-def csr_table(statistics: pd.DataFrame, directions: list[Direction], radius_um: float) -> Table:
+def csr_table(saved: SavedNumbers, directions: list[Direction], radius_um: float) -> Table:
     """Edge-corrected G beside CSR at the primary radius; empty when none is saved."""
     table = Table(
         [("Direction", False), ("estimate", False), ("observed", True), ("CSR", True),
          ("ratio", True)]
     )  # fmt: skip
     for direction in directions:
-        rows = directed(statistics, direction, ("g",))
-        for _, row in under_null(rows, CSR).iterrows():
+        for row in under_null(saved.rows("g", direction), CSR):
             if is_number(row["r_um"]) and abs(row["r_um"] - radius_um) < 1e-6:
                 table.add(
                     direction.text,
@@ -211,12 +213,12 @@ def csr_table(statistics: pd.DataFrame, directions: list[Direction], radius_um: 
     return table
 
 
-def provenance(statistics: pd.DataFrame, directions: list[Direction]) -> list[str]:
+def provenance(saved: SavedNumbers, directions: list[Direction]) -> list[str]:
     """What the nulls moved, held and allowed, as saved beside the numbers; each once."""
     lines = []
     for direction in directions:
         for kind in (POSITION, LINEAGE):
-            for _, row in shares(statistics, direction, kind).head(1).iterrows():
+            for row in saved.shares(direction, kind)[:1]:
                 parts = [f"null {text_of(row['null'])}", f"correction {text_of(row['correction'])}"]
                 for name in ("moved", "fixed", "eligible"):
                     if text_of(row[name]):
