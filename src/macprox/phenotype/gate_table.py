@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from macprox.celltable import mean_column, positive_column
+from macprox.edits.replay import GateCorrection
 from macprox.errors import TableError
 from macprox.phenotype.gates import propose_gate
 from macprox.phenotype.parameters import MarkerParameters
@@ -58,7 +59,7 @@ def sensitivity(values: np.ndarray, gate: float) -> tuple[float, float, float]:
 def gate_table(
     cells: pd.DataFrame,
     markers: Mapping[str, MarkerParameters],
-    reviewed: Mapping[str, tuple[float, str, str]] | None = None,
+    corrections: Mapping[tuple[str, str | None], GateCorrection] | None = None,
 ) -> pd.DataFrame:
     """One row a marker: its gate, who says so, and how many cells are positive around it.
 
@@ -67,9 +68,9 @@ def gate_table(
     cells : DataFrame
         With ``mean_<marker>_<compartment>`` of every marker.
     markers : mapping of str to MarkerParameters
-    reviewed : mapping of str to (value, by, time), optional
-        The reviewer's gates; they win over the study's numbers, which win over proposals. Gates
-        of markers that the study no longer has are not used.
+    corrections : mapping of (marker, parent) to GateCorrection, optional
+        The reviewer's gates (`macprox.edits.replay`); they win over the study's numbers, which
+        win over proposals. Gates of markers that the study no longer has are not used.
 
     Returns
     -------
@@ -79,12 +80,19 @@ def gate_table(
     Raises
     ------
     TableError
-        If a marker was not measured.
+        If a marker was not measured, or a correction is for a parent population, which gates do
+        not know yet.
     """
     import pandas as pd
 
-    reviewed = reviewed or {}
-    rows = [_gate_row(cells, m, markers[m], reviewed.get(m)) for m in markers]
+    corrections = corrections or {}
+    for marker, parent in corrections:
+        if parent is not None and marker in markers:
+            raise TableError(
+                f"The reviewer gated {marker!r} within {parent!r}, but a gate holds for all cells "
+                "of a slide. Set it without a parent population."
+            )
+    rows = [_gate_row(cells, m, markers[m], corrections.get((m, None))) for m in markers]
     return pd.DataFrame(rows, columns=list(GATE_COLUMNS))
 
 
@@ -92,17 +100,19 @@ def _gate_row(
     cells: pd.DataFrame,
     marker: str,
     parameters: MarkerParameters,
-    reviewed: tuple[float, str, str] | None,
+    correction: GateCorrection | None,
 ) -> dict[str, object]:
     values = _measured(cells, marker, parameters.compartment)
     proposal = propose_gate(values, marker)
-    value, source, by, time, reason = proposal.value, "auto", "", "", proposal.reason
-    if reviewed is not None:
-        (value, by, time), source = reviewed, "reviewer"
+    value, source, confirmed, by, time = proposal.value, "auto", False, "", ""
+    if correction is not None and correction.value is not None:
+        value, source, confirmed = correction.value, "reviewer", correction.confirmed
+        by, time = correction.by, correction.time
     elif parameters.gate != "auto":
-        value, source = float(parameters.gate), "study"
+        value, source, confirmed = float(parameters.gate), "study", True
+    reason = proposal.reason
     if source != "auto":
-        reason = f"set by {by or 'study.toml'}; proposed {proposal.value:.4g} ({proposal.reason})"
+        reason = f"set by {by or 'study.toml'}; proposed {proposal.value:.4g} ({reason})"
     at, minus, plus = sensitivity(values, value)
     return {
         "marker": marker,
@@ -110,7 +120,7 @@ def _gate_row(
         "parent": "",
         "value": float(value),
         "source": source,
-        "confirmed": source != "auto",
+        "confirmed": confirmed,
         "bimodal": proposal.bimodal,
         "reason": reason,
         "by": by,
