@@ -250,8 +250,8 @@ def _direction(pattern: Pattern, question: Question, nulls: Nulls, direction: st
         else:
             expected = _csr(key["statistic"], radius, labels["target_per_mm2"] / 1e6)
             under_null = {"null": "csr", "expected": expected}
-        reason = reason or under_null.pop("reason", "")
-        rows.append(row(**labels, **key, **under_null, value=value, reason=reason))
+        of_null = under_null.pop("reason", "")
+        rows.append(row(**labels, **key, **under_null, value=value, reason=reason or of_null))
     return rows
 
 

@@ -24,13 +24,13 @@ class PolygonShape:
             raise WindowError(
                 f"A window must be a shapely Polygon or MultiPolygon in micrometres, found {kind}."
             )
-        if geometry.is_empty or not geometry.area > 0:
-            raise WindowError("The window is empty: its polygon has no area.")
         if not geometry.is_valid:
             raise WindowError(
                 "The window's polygon is not valid "
                 f"({shapely.is_valid_reason(geometry)}); repair it with shapely.make_valid."
             )
+        if not geometry.area > 0:
+            raise WindowError("The window is empty: its polygon has no area.")
         shapely.prepare(geometry)  # changes no value: an index for point-in-polygon
         return cls(geometry)
 
