@@ -7,9 +7,12 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tifffile import TiffFileError
+
 # What reading a damaged TIFF can raise: imagecodecs RuntimeError, tifffile ValueError or whatever
 # a wrong tag leads to; a codec that is not installed is an ImportError.
 UNREADABLE = (
+    TiffFileError,  # a ValueError only since 2025
     RuntimeError,
     ValueError,
     TypeError,
