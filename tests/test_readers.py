@@ -973,7 +973,9 @@ def test_find_slides_takes_slides_and_leaves_labels(tmp_path):
     results.mkdir(parents=True)
     labels = files.write_ome_zarr(results / "labels.zarr", image)
     files.edit_zarr_attributes(labels, lambda ome: ome.update({"image-label": {}}))
+    truth = files.write_folder(tmp_path / "truth", image, ("early_nuclei", "late_nuclei", "c"))
     assert find_slides([tmp_path]) == sorted([early, late, one, two])
+    assert find_slides([truth]) == [truth]  # named explicitly, it is taken
     assert find_slides(tmp_path / "*.ome.tif") == sorted([early, late])
     assert find_slides([late, str(late), one]) == sorted([late, one])
     assert find_slides([two, early]) == sorted([early, two])

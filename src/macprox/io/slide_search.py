@@ -16,7 +16,7 @@ from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
 
 _DEPTH = 3  # project / batch / slide folder; deeper trees are searched by naming their folders
 _GLOB_SIGNS = set("*?[")
-_LABEL_FOLDERS = {"labels", "masks"}
+_LABEL_FOLDERS = {"labels", "masks", "truth"}
 
 
 def find_slides(paths: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -31,9 +31,9 @@ def find_slides(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     damaged channel does not turn a slide into twelve.
 
     Never taken for slides: names that begin with ``_`` or ``.``, that contain ``_truth``,
-    ``_mask`` or ``seg_maps``, or end in ``_label`` or ``_labels``; folders called ``labels`` or
-    ``masks``; OME-Zarr without an image (labels, results). A folder named explicitly is searched
-    whatever its name.
+    ``_mask`` or ``seg_maps``, or end in ``_label`` or ``_labels``; folders called ``labels``,
+    ``masks`` or ``truth``; OME-Zarr without an image (labels, results). A folder
+    named explicitly is searched whatever its name.
 
     Raises
     ------
