@@ -8,11 +8,13 @@ from macprox.simulate.parameters import (
     TissueParameters,
 )
 from macprox.simulate.render import SimulatedSlide, simulate_slide
+from macprox.simulate.scene import Scene
 from macprox.simulate.write import write_slide
 
 __all__ = [
     "CameraParameters",
     "Population",
+    "Scene",
     "SceneParameters",
     "SimulatedSlide",
     "TissueParameters",

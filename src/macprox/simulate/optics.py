@@ -57,13 +57,14 @@ def expose(signal, places: Places, y0: int, x0: int, camera: CameraParameters, s
             signal[c] += bleed[c] * grains
     for source, target, share in _CROSSTALK:
         signal[index[target]] += share * signal[index[source]]
+    lamp = np.empty((2, *signal.shape[1:]))
+    _light(lamp, y0, x0, pixel_size_um, camera.shading_frac, camera.dapi_uneven_frac, seed)
+    knobs = (camera.shading_frac, camera.gain, camera.photons_per_dn, camera.read_noise_dn)
     exposed = np.empty(signal.shape, np.uint16)
     for c, channel in enumerate(CHANNELS):
         blurred = _blur(signal[c], camera, pixel_size_um, channel == "DAPI")
-        uneven = camera.dapi_uneven_frac if channel == "DAPI" else 0.0
-        knobs = (camera.shading_frac, uneven, camera.gain, camera.photons_per_dn,
-                 camera.read_noise_dn)  # fmt: skip
-        _expose(blurred, exposed[c], c, y0, x0, pixel_size_um, knobs, seed)
+        _expose(blurred, lamp[int(channel == "DAPI")], exposed[c], c, y0, x0, pixel_size_um,
+                knobs, seed)  # fmt: skip
     return exposed
 
 
@@ -91,11 +92,13 @@ def _glow(tissue, keratin, nest_um, air_um, y0, x0, scale, strength, stain, seed
             stroma = solid / (1.0 + math.exp(min(max(nest / 1.5, -40.0), 40.0)))
             cloud = noise.smooth(y, x, 130.0, noise.TISSUE, seed)
             matrix = 0.6 + solid * (2.0 + 2.2 * cloud) + 1.6 * stroma * cloud
-            warp = 5.0 * noise.swing(y, x, 26.0, noise.FIBRE + 20, seed)
-            ridge = abs(noise.swing(y + warp, x - warp, 21.0, noise.FIBRE, seed))
             patch = max(noise.smooth(y, x, 48.0, noise.FIBRE + 10, seed) - 0.42, 0.0) * 3.2
-            fibre = 17.0 * stroma * patch * math.exp(-((ridge / 0.05) ** 2))
+            fibre = 0.0
+            if patch > 0 and stroma > 1e-6:
+                fibre = 17.0 * stroma * patch * _fibre(y, x, seed)
             tissue[i, j] = strength * (matrix + fibre)
+            if abs(air + 1.3) > 6.0:
+                continue
             patchy = max(noise.smooth(y, x, 16.0, noise.FILM, seed) - 0.5, 0.0) * 2.0
             film = math.exp(-(((air + 1.3) / 0.9) ** 2))
             keratin[i, j] += (
@@ -103,25 +106,38 @@ def _glow(tissue, keratin, nest_um, air_um, y0, x0, scale, strength, stain, seed
             )
 
 
+@nb.njit(cache=True)
+def _fibre(y, x, seed):
+    """Elastic fibres follow the zero lines of a warped noise."""
+    warp = 5.0 * noise.swing(y, x, 26.0, noise.FIBRE + 20, seed)
+    ridge = abs(noise.swing(y + warp, x - warp, 21.0, noise.FIBRE, seed))
+    return math.exp(-((ridge / 0.05) ** 2))
+
+
 @nb.njit(cache=True, nogil=True)
-def _expose(plane, out, channel, y0, x0, scale, knobs, seed):
-    """Uneven stain and illumination, shot noise, read noise, rounding."""
-    shading, uneven, gain, photons_per_dn, read_noise = knobs
+def _light(lamp, y0, x0, scale, shading, uneven, seed):
+    """Relative brightness everywhere: of the illumination, and with the nuclear stain's own."""
+    for i in range(lamp.shape[1]):
+        for j in range(lamp.shape[2]):
+            y = (y0 + i + 0.5) * scale
+            x = (x0 + j + 0.5) * scale
+            lamp[0, i, j] = 1.0 + shading * noise.swing(y, x, 420.0, noise.SHADING, seed)
+            stain = 1.0 + uneven * noise.swing(y, x, 190.0, noise.SHADING + 2, seed)
+            lamp[1, i, j] = lamp[0, i, j] * stain
+
+
+@nb.njit(cache=True, nogil=True)
+def _expose(plane, lamp, out, channel, y0, x0, scale, knobs, seed):
+    """Stray light, shot noise, read noise, rounding."""
+    shading, gain, photons_per_dn, read_noise = knobs
     for i in range(plane.shape[0]):
         for j in range(plane.shape[1]):
             y = (y0 + i + 0.5) * scale
             x = (x0 + j + 0.5) * scale
-            lamp = 1.0 + shading * noise.swing(y, x, 420.0, noise.SHADING, seed)
             veil = (
                 1.2 * shading * (1.0 + noise.swing(y, x, 260.0, noise.SHADING + 4 + channel, seed))
             )
-            if uneven > 0:
-                lamp *= 1.0 + uneven * noise.swing(y, x, 190.0, noise.SHADING + 2, seed)
-            light = gain * (plane[i, j] * lamp + veil)
+            light = gain * (plane[i, j] * lamp[i, j] + veil)
             sigma = math.sqrt(max(light, 0.0) / photons_per_dn + read_noise * read_noise)
-            value = (
-                _OFFSET_DN
-                + light
-                + sigma * noise.normal(y0 + i, x0 + j, noise.PIXEL + channel, seed)
-            )
-            out[i, j] = min(max(int(value + 0.5), 0), 65535)
+            error = sigma * noise.normal(y0 + i, x0 + j, noise.PIXEL + channel, seed)
+            out[i, j] = min(max(int(_OFFSET_DN + light + error + 0.5), 0), 65535)
