@@ -78,8 +78,8 @@ def demo(
     from macprox.batch import INDEX_FILE
     from macprox.sample_data import sample_folder
 
-    samples = sample_folder()
-    _run([str(samples)], samples / "study.toml", out, quiet=quiet)
+    samples = sample_folder(out)
+    _run([str(samples / "slides")], samples / "study.toml", out, quiet=quiet)
     typer.echo(f"Open {(out / INDEX_FILE).resolve()} in a browser.")
     typer.echo(f"Tables: {out / 'slides'}/<slide>/cells.parquet and statistics.parquet")
 
@@ -203,13 +203,33 @@ def export(
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write into.")],
     size: Annotated[int, typer.Option("--size", metavar="PX", min=256, help="Side.")] = 2048,
+    patients: Annotated[int, typer.Option(min=1, help="One slide each.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed makes the same tissue.")] = 1,
+    quiet: Quiet = False,
 ) -> None:
     """Make tissue with known truth: slides, truth tables, study.toml, samples.csv."""
     from macprox.simulate import write_cohort
 
-    for path in write_cohort(out, seed=seed, size_px=size):
+    with _watch(quiet) as watcher:
+        told = _Percent(watcher)
+        paths = write_cohort(out, seed, (size, size), patients, progress=told)
+    for path in paths:
         typer.echo(str(path))
+
+
+class _Percent:
+    """A fraction done, told to a watcher that counts to a hundred."""
+
+    def __init__(self, watcher: Any) -> None:
+        self.watcher, self.done = watcher, {}
+
+    def __call__(self, slide_id: str, fraction: float) -> None:
+        if slide_id not in self.done:
+            self.done[slide_id] = (0, self.watcher.stage(slide_id, "simulate", 100))
+        before, advance = self.done[slide_id]
+        percent = int(100 * fraction)
+        advance(percent - before)
+        self.done[slide_id] = (percent, advance)
 
 
 def _run(

@@ -13,9 +13,10 @@ MIN_TISSUE_UM2 = 10_000.0  # smaller pieces are debris, unless nothing else is t
 REACH_UM = 15.0  # tissue extends this far beyond its outermost nuclei
 
 LONELY_UM2 = 1_500.0  # smaller clumps of nuclei lie *in* an airspace: alveolar macrophages
+SEPTUM_GAP_UM = 10.0  # nuclei of a septum lie within twice this of the next
 OPEN_UM = 12.0  # an airspace's middle is at least this far from any nucleus of its wall
 MIN_AIRSPACE_UM2 = 2_000.0
-DARK_PERCENTILE = 25.0  # an airspace is darker than this share of the tissue around nuclei
+DARK_PERCENTILE = 25.0  # an airspace is darker than this share of its walls
 
 
 @dataclass(frozen=True)
@@ -58,31 +59,36 @@ def find_tissue(
 def _footprint(nuclei: np.ndarray, pixel_size_um: float) -> np.ndarray:
     if not nuclei.any():
         return np.zeros_like(nuclei)
-    # Distances instead of structuring elements: a closing by 100 um in two passes. The rim is
-    # mirrored, so that an airspace at the edge of a field is not taken for glass.
-    bridge_px = BRIDGE_UM / pixel_size_um
-    room = int(np.ceil(bridge_px)) + 1
-    padded = np.pad(nuclei, room, mode="symmetric")
-    near = ndi.distance_transform_edt(~padded) <= bridge_px
-    closed = ndi.distance_transform_edt(near) > bridge_px - REACH_UM / pixel_size_um
-    footprint = ndi.binary_fill_holes(closed[room:-room, room:-room])
+    closed = _closed(nuclei, BRIDGE_UM / pixel_size_um, REACH_UM / pixel_size_um)
+    footprint = ndi.binary_fill_holes(closed)
     large = _without_small(footprint, MIN_TISSUE_UM2 / pixel_size_um**2)
     return large if large.any() else footprint
+
+
+def _closed(mask: np.ndarray, reach_px: float, margin_px: float = 0.0) -> np.ndarray:
+    """Gaps narrower than twice the reach closed, the rest grown by a margin.
+
+    Distances instead of structuring elements: the cost does not grow with the reach. The rim is
+    mirrored, so that an airspace at the edge of a field is not taken for glass.
+    """
+    room = int(np.ceil(reach_px)) + 1
+    padded = np.pad(mask, room, mode="symmetric")
+    near = ndi.distance_transform_edt(~padded) <= reach_px
+    return (ndi.distance_transform_edt(near) > reach_px - margin_px)[room:-room, room:-room]
 
 
 def _airspace(
     nuclei: np.ndarray, footprint: np.ndarray, brightness: np.ndarray, pixel_size_um: float
 ) -> np.ndarray:
-    walls = ndi.binary_closing(
-        np.pad(nuclei, 4, mode="symmetric"), iterations=max(1, round(6.0 / pixel_size_um))
-    )[4:-4, 4:-4]
+    if not nuclei.any():
+        return np.zeros_like(footprint)
+    walls = _closed(nuclei, SEPTUM_GAP_UM / pixel_size_um) | nuclei
     walls = _without_small(walls, LONELY_UM2 / pixel_size_um**2)
     if not walls.any():
         return np.zeros_like(footprint)
     from_wall_um = ndi.distance_transform_edt(~walls) * pixel_size_um
     smooth = ndi.gaussian_filter(brightness, 4.0 / pixel_size_um)
-    tissue = smooth[footprint & (from_wall_um <= OPEN_UM)]
-    dark = smooth < np.percentile(tissue, DARK_PERCENTILE)
+    dark = smooth < np.percentile(smooth[walls], DARK_PERCENTILE)
     middle = footprint & dark & (from_wall_um > OPEN_UM)
     middle = _without_small(middle, MIN_AIRSPACE_UM2 / 4 / pixel_size_um**2)
     # From its middle, an airspace reaches back to within a nucleus of its wall.

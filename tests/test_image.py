@@ -1,0 +1,185 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage as ndi
+
+import scenes
+from macprox.image.correction import Correction
+from macprox.image.kernels import box_mean, disc_offsets, distance_inside
+from macprox.image.quality import channel_flags, slide_flags
+from macprox.image.stain import StainStatistics, bleed_through
+from macprox.image.survey import SurveyGrid, area_average, survey_block
+from macprox.image.tiles import tile_grid, whole_multiple
+from macprox.image.tissue import find_tissue
+from macprox.slide import Slide
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 128), st.integers(0, 40))
+def test_cores_partition_the_slide_and_halos_stay_inside(height, width, core, halo):
+    owner = np.zeros((height, width), int)
+    for tile in tile_grid((height, width), core, halo):
+        owner[tile.core.slices] += 1
+        assert tile.outer.y0 <= tile.core.y0 < tile.core.y1 <= tile.outer.y1 <= height
+        assert tile.core.shape == owner[tile.outer.slices][tile.core.within(tile.outer)].shape
+    assert (owner == 1).all()
+
+
+def test_tile_sizes_are_rounded_to_whole_chunks():
+    assert [whole_multiple(size, 512) for size in (1, 700, 800, 2048)] == [512, 512, 1024, 2048]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
+def test_capped_distance_agrees_with_scipy(seed, cap):
+    mask = np.random.default_rng(seed).random((23, 31)) < 0.8
+    mask[0, 0] = False
+    expected = np.minimum(ndi.distance_transform_edt(mask), cap)
+    np.testing.assert_allclose(distance_inside(mask, cap), expected, rtol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(0, 20))
+def test_box_mean_does_not_depend_on_where_the_frame_starts(seed, radius, cut):
+    levels = np.random.default_rng(seed).integers(0, 60000, (40, 60))
+    whole, part = box_mean(levels, radius), box_mean(levels[:, cut:], radius)
+    inner = np.s_[radius:-radius, radius:-radius]
+    np.testing.assert_array_equal(whole[:, cut:][inner], part[inner])
+    window = levels[10 - radius : 11 + radius, 30 - radius : 31 + radius]
+    assert whole[10, 30] == window.mean()
+
+
+def test_disc_offsets_come_nearest_first():
+    offsets = disc_offsets(2)
+    assert len(offsets) == 12
+    assert (np.diff(offsets[:, 2]) >= 0).all()
+    assert offsets[0].tolist() == [-1, 0, 1]
+
+
+def test_area_average_keeps_the_mean_and_handles_a_ragged_rim():
+    pixels = np.arange(35.0).reshape(5, 7)
+    small = area_average(pixels, 3)
+    assert small.shape == (2, 3)
+    assert small[0, 0] == pixels[:3, :3].mean()
+    assert small[1, 2] == pixels[3:, 6:].mean()
+
+
+def test_the_survey_does_not_depend_on_its_blocks(monkeypatch):
+    scene = scenes.crowd(320)
+    slide = Slide.from_array(np.stack([scene.nuclear, scene.marker]), ["DAPI", "CD68"], 0.5)
+
+    def surveyed(block_px):
+        monkeypatch.setattr("macprox.image.survey.BLOCK_PX", block_px)
+        monkeypatch.setattr("macprox.image.survey.SAMPLE_SIZE", 5000)
+        grid = SurveyGrid.of(slide)
+        overview = np.full((2, *grid.overview_shape), np.nan)
+        sample = np.full((2, *grid.sample_shape), np.nan)
+        for block in grid.blocks():
+            mean, points = survey_block(slide, grid, block)
+            overview[(slice(None), *grid.overview_box(block.core).slices)] = mean
+            sample[(slice(None), *grid.sample_box(block.core).slices)] = points
+        return overview, sample
+
+    whole, tiled = surveyed(4096), surveyed(96)
+    for a, b in zip(whole, tiled, strict=True):
+        assert np.isfinite(a).all()
+        np.testing.assert_array_equal(a, b)
+
+
+def test_statistics_find_background_noise_and_a_threshold_between():
+    rng = np.random.default_rng(0)
+    pixels = np.r_[rng.normal(200, 10, 9000), rng.normal(1500, 200, 1000)]
+    stain = StainStatistics.from_sample(pixels)
+    assert abs(stain.background - 200) < 15
+    assert 220 < stain.floor < stain.threshold < 1000
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0005])
+def test_noise_alone_puts_the_threshold_outside_the_noise(share):
+    rng = np.random.default_rng(1)
+    pixels = rng.normal(200, 10, 20000)
+    pixels[: int(share * pixels.size)] = 1000
+    stain = StainStatistics.from_sample(pixels)
+    assert stain.noise == pytest.approx(10, rel=0.05)
+    assert stain.threshold == pytest.approx(280, rel=0.02)
+
+
+def test_a_constant_channel_is_told_and_survives_json():
+    stain = StainStatistics.from_sample(np.full(100, 7.0))
+    assert stain.constant
+    again = StainStatistics.from_dict(json.loads(json.dumps(stain.to_dict(), allow_nan=False)))
+    assert again == stain
+    assert StainStatistics.from_sample(np.array([])).constant
+
+
+def test_bleed_through_is_recovered_although_a_marker_sits_on_half_of_it():
+    rng = np.random.default_rng(2)
+    blank = np.r_[rng.normal(0, 1, 5000), rng.gamma(4, 10, 1000)]
+    marker = 0.4 * blank + rng.normal(0, 1, 6000)
+    marker[5000:5500] += 100
+    assert bleed_through(marker, blank) == pytest.approx(0.4, abs=0.06)
+    assert bleed_through(marker, np.zeros(6000)) == 0
+
+
+def test_correction_takes_background_and_autofluorescence_off():
+    rng = np.random.default_rng(3)
+    blank = np.r_[rng.normal(100, 2, 5000), 100 + rng.gamma(4, 50, 1000)]
+    sample = {
+        "DAPI": rng.normal(300, 20, 6000) + 800 * (rng.random(6000) < 0.2),
+        "CD68": 50 + 0.5 * (blank - 100) + rng.normal(0, 2, 6000),
+        "AF": blank,
+    }
+    correction = Correction.from_sample(sample, "DAPI", "AF")
+    before, after = sample["CD68"], correction.apply("CD68", sample["CD68"], blank)
+    assert np.corrcoef(before, blank)[0, 1] > 0.9
+    assert abs(np.median(after)) < 5
+    assert np.percentile(after, 99.5) < 0.3 * (np.percentile(before, 99.5) - 50)
+    assert correction.bleed["DAPI"] == correction.bleed["AF"] == 0
+    assert Correction.from_dict(json.loads(json.dumps(correction.to_dict()))) == correction
+
+
+def test_tissue_leaves_out_glass_and_keeps_airspaces():
+    side, px = 300, 4.0  # 1200 um
+    nuclear = np.zeros((side, side))
+    yy, xx = np.mgrid[:side, :side]
+    tissue = (yy > 70) & (yy < 230) & (xx > 70) & (xx < 160)
+    hole = (yy - 150) ** 2 + (xx - 115) ** 2 < 15**2
+    nuclei = tissue & ~hole & (yy % 3 == 0) & (xx % 3 == 0)
+    nuclear[nuclei] = 100
+    masks = find_tissue(nuclear, nuclear, 50, px)
+    assert masks.footprint[150, 115]  # the airspace
+    assert not masks.footprint[150, 220]  # glass
+    assert masks.airspace[150, 115]
+    assert not masks.airspace[90, 115]
+    beyond_um = ndi.distance_transform_edt(~tissue)[masks.footprint].max() * px
+    assert 0 < beyond_um < 30
+    assert masks.footprint[tissue].mean() > 0.99
+
+
+def test_no_nuclei_is_no_tissue():
+    masks = find_tissue(np.zeros((50, 50)), np.zeros((50, 50)), 1, 4.0)
+    assert not masks.footprint.any()
+    assert not masks.airspace.any()
+
+
+def test_a_field_full_of_tissue_is_tissue_to_its_rim():
+    rng = np.random.default_rng(4)
+    nuclear = rng.choice([0.0, 100.0], (60, 60), p=[0.7, 0.3])
+    assert find_tissue(nuclear, nuclear, 50, 4.0).footprint.all()
+
+
+def test_quality_flags_say_what_is_wrong():
+    sample = {"a": np.zeros(100), "b": np.r_[np.arange(98), 65535, 65535]}
+    stains = {name: StainStatistics.from_sample(pixels) for name, pixels in sample.items()}
+    flags = channel_flags(sample, stains, np.dtype("uint16"))
+    assert [(flag.flag, flag.message.split()[1]) for flag in flags] == [
+        ("constant_channel", "a"),
+        ("saturated_channel", "b"),
+    ]
+    assert channel_flags(sample, stains, np.dtype("float32"))[1:] == []
+    assert [flag.flag for flag in slide_flags(0.0, 0.5)] == ["no_tissue"]
+    assert [flag.flag for flag in slide_flags(0.5, 0.5)] == ["small_tissue"]
+    assert [flag.flag for flag in slide_flags(5, 12.0)] == ["implausible_pixel_size"]
