@@ -21,14 +21,16 @@ TUMOUR = (
     r"epcam|ecad|^ck\d+|^krt\d+",
 )
 MACROPHAGE = (r"^cd68", r"^cd163", r"^iba1|^aif1", r"^cd206|^mrc1", r"^cd14$")
-RESIDENT = (r"^marco", r"^pparg", r"^fabp4")
-MONOCYTIC = (r"^trem2", r"^spp1", r"^ccr2", r"^cd14$")
-INTERSTITIAL = (r"^folr2", r"^lyve1")
-T_CELL = (r"^cd8", r"^cd3", r"^cd4$")
-REGULATORY = (r"^foxp3",)
+OTHER_ROLES = {
+    "resident": (r"^marco", r"^pparg", r"^fabp4"),
+    "monocytic": (r"^trem2", r"^spp1", r"^ccr2", r"^cd14$"),
+    "interstitial": (r"^folr2", r"^lyve1"),
+    "t_cells": (r"^cd8", r"^cd3", r"^cd4$"),
+    "regulatory": (r"^foxp3",),
+}
 NUCLEAR = (r"^foxp3|^pparg|ttf1|nkx21|^p40|^p63|^ki67|^sox\d|^tbet|^gata\d|^pcna",)
 
-LINEAGES = ("AM/TRM-like", "Mo-mac-like", "IM-like")
+LINEAGES: tuple[str, ...] = ("AM/TRM-like", "Mo-mac-like", "IM-like")
 
 RULE_HELP = """\
 # "+" and "-" read a marker's gate; a space (or "and"), "or", "not" and brackets combine them;
@@ -79,18 +81,18 @@ def guess_panel(channels: Sequence[str]) -> Panel:
     tumour = _matching(markers, TUMOUR)[:1]
     macrophages = _matching(markers, MACROPHAGE)
     main = macrophages[:1]
-    groups = [
-        tuple(c for c in _matching(markers, patterns) if c not in main)
-        for patterns in (RESIDENT, MONOCYTIC, INTERSTITIAL, T_CELL, REGULATORY)
-    ]
-    known = {c for group in (nucleus, blank, tumour, main, *groups) for c in group}
+    roles = {
+        role: tuple(c for c in _matching(markers, patterns) if c not in main)
+        for role, patterns in OTHER_ROLES.items()
+    }
+    known = {c for group in (tumour, main, *roles.values()) for c in group}
     return Panel(
-        next(iter(nucleus), None),
-        next(iter(blank), None),
-        next(iter(tumour), None),
-        macrophages,
-        *groups,
+        nucleus=next(iter(nucleus), None),
+        blank=next(iter(blank), None),
+        tumour=next(iter(tumour), None),
+        macrophages=macrophages,
         others=tuple(c for c in markers if c not in known),
+        **roles,
     )
 
 
@@ -246,7 +248,7 @@ def _segmentation(panel: Panel) -> str:
 
 
 def _markers(panel: Panel) -> list[str]:
-    sections = []
+    sections: list[str] = []
     for marker in panel.used:
         nuclear = bool(_matching([marker], NUCLEAR))
         tumour = marker == panel.tumour
@@ -275,12 +277,12 @@ def _phenotypes(panel: Panel, rules: dict[str, str]) -> str:
 
 
 def _proximity(panel: Panel, rules: dict[str, str]) -> str:
-    sources = [name for name in LINEAGES if name in rules]
+    sources: list[str] = [name for name in LINEAGES if name in rules]
     if len(sources) < 2:
         sources += [name for name in ("Macrophage, unclassified", "Macrophage") if name in rules]
     lines = ["[proximity]"]
     if not sources:
-        sources = [name for name in ("CD8 T cell", "T cell", "Treg") if name in rules][:1]
+        sources += [name for name in ("CD8 T cell", "T cell", "Treg") if name in rules][:1]
         if sources:
             lines.append("# Without a macrophage marker another immune cell is the source.")
     if not sources or not panel.tumour:

@@ -55,7 +55,8 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _TABLE.match(line):
             table = _key_path(header["key"])
-            lines.setdefault(table, number)
+            for depth in range(1, len(table) + 1):
+                lines.setdefault(table[:depth], number)
         elif key := _KEY.match(line):
             lines.setdefault(table + _key_path(key["key"]), number)
     return lines
@@ -194,6 +195,7 @@ def describe(hint: Any) -> str:
     members = _members(hint)
     if len(members) > 1:
         return " or ".join(describe(member) for member in members)
+    hint = members[0]
     if get_origin(hint) is Literal:
         return " or ".join(f'"{choice}"' for choice in get_args(hint))
     if get_origin(hint) in (tuple, list):
