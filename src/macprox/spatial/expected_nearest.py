@@ -14,7 +14,9 @@ from macprox.spatial.grid import CellGrid, row_range, run_in_row
 from macprox.spatial.neighbours import shared_groups
 from macprox.spatial.relabel import Relabelling
 
-NEGLIGIBLE = 1e-9  # probability that the nearest moved cell is beyond the neighbours looked at
+# Probability that the nearest moved cell is beyond the neighbours looked at, which are then all
+# given up: an error of a few parts in a million of a distance.
+NEGLIGIBLE = 1e-7
 MOST_VISITS = 300_000_000  # neighbours; about ten seconds
 
 
@@ -94,7 +96,7 @@ def _expected(queries, points, stratum, start, n_columns, origin, side, n, m, vi
                 break
             reach *= 1.5
         total += mean
-        if alive < NEGLIGIBLE * NEGLIGIBLE:
+        if alive < 0.01 * NEGLIGIBLE:
             reach *= 0.9  # the next query lies beside this one and needs about as much
     return total, visits
 
