@@ -429,10 +429,12 @@ def test_a_report_of_ten_thousand_cells_takes_seconds(page, tmp_path):
 
 
 def test_numbers_are_rounded_to_what_they_mean():
-    plain = [numbers.percent_text(f) for f in (0, 0.0004, 0.031, 0.314, 0.995, 1)]
+    plain = [numbers.percent_text(f) for f in (0, 0.0004, 0.031, 0.314, 0.995, 0.9996, 1)]
     assert [p.replace("\u00a0", " ") for p in plain] == [
-        "0 %", "< 0.1 %", "3.1 %", "31 %", "99.5 %", "100 %",
+        "0 %", "< 0.1 %", "3.1 %", "31 %", "99.5 %", "> 99.9 %", "100 %",
     ]  # fmt: skip
+    ratios = [numbers.ratio_text(r)[:-2] for r in (0, 0.914, 1.418, 12.34)]
+    assert ratios == ["0", "0.91", "1.42", "12.3"]
     assert numbers.significant_text(1234.9) == "1,235"
     assert numbers.significant_text(0.01234) == "0.0123"
     assert numbers.significant_text(-3.14159) == "−3.14"
@@ -514,9 +516,14 @@ def test_a_browser_shows_the_report_without_network_errors_or_overflow(result, t
         overflow = view.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         loaded = view.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
         figures = view.locator("svg.figure").count()
+        index = write_index([FailedSlide("S2", "Damaged.")], tmp_path / "index.html")
+        view.goto(index.as_uri())
+        icons = view.evaluate("[...document.querySelectorAll('svg')].map(i => i.clientHeight)")
         browser.close()
     assert complaints == []
-    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    fetched = [url for url in requests if not url.startswith("data:")]
+    assert fetched == [path.as_uri(), index.as_uri()]
+    assert 0 < max(icons) < 40  # an icon without a size fills the page
     assert "would be expected" in seen
     assert "5 gates are automatic proposals nobody has confirmed" in seen
     assert HOSTILE_CHANNEL in seen
@@ -556,7 +563,7 @@ def test_the_pipeline_s_statistics_fill_every_table(real, tmp_path):
     text = words(html)
     assert "no such row" not in text
     assert "macrophages of all classes with a tumour cell within r" in text.lower()
-    assert "per mm² of tissue window, inner margin" in text
+    assert "per mm² of tissue window … in its core … in its inner margin" in text
     assert "further cells lie outside the window or in excluded areas" in text
     assert re.search(r"\(p (=|<|≤) [\d.]+, two-sided, (exact|99 permutations); strat", text)
     assert "For reference only: complete spatial randomness" in text
@@ -566,3 +573,25 @@ def test_the_pipeline_s_reasons_reach_the_reader(tmp_path):
     result = make_result(600, tumour=shapely.Polygon())
     text = words(page_of(with_real_statistics(result, n_permutations=0), tmp_path))
     assert "no tumour region: automatic detection found none and none was drawn" in text
+
+
+def test_none_is_said_in_words(result):
+    from macprox.report.rows import POSITION, SavedNumbers
+
+    rows = result.statistics().copy()
+    assert "None of" not in sentences.headline(SavedNumbers(rows), result.study).sentence  # control
+    rows.loc[rows["statistic"] == "g", ["value", "ratio"]] = 0.0
+    said = sentences.answers(SavedNumbers(rows), result.study, POSITION)[0].sentence
+    assert re.match(r"None of [\d,]+ tumour cells has an AM/TRM-like macrophage within", said)
+
+
+def test_blank_bands_that_differ_only_in_size_share_one_reason():
+    from macprox.report.border import blank_reasons
+
+    reasons = ["only 0.0002 mm2 of window, less than 0.01", "", "no tumour region"]
+    reasons.append("only 0.0093 mm2 of window, less than 0.01")
+    rows = pd.DataFrame({"value": [np.nan, 3.0, np.nan, np.nan], "reason": reasons})
+    assert blank_reasons(rows) == [
+        "less than 0.01 mm² of window in the band",
+        "no tumour region",
+    ]

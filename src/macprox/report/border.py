@@ -99,8 +99,6 @@ def blank_reasons(rows: pd.DataFrame) -> list[str]:
     """Why bands are blank, each reason once; bands differ only in how small they are."""
     blank = rows.loc[~np.isfinite(rows["value"].to_numpy(dtype=float)), "reason"]
     reasons = (micrometres(text_of(reason)) for reason in blank)
-    small = re.compile(r"^only \S+ mm² of window, less than")
-    kinds = (small.sub("a band with less of the window than", reason) for reason in reasons)
-    return [
-        f"{kind} mm²" if kind.endswith("0.01") else kind for kind in dict.fromkeys(kinds) if kind
-    ]
+    small = re.compile(r"^only \S+ mm² of window, less than (\S+)$")
+    kinds = (small.sub(r"less than \1 mm² of window in the band", reason) for reason in reasons)
+    return list(dict.fromkeys(filter(None, kinds)))

@@ -132,7 +132,7 @@ def _draw_histogram(axes, values: np.ndarray, cut: float | None) -> None:
             axes.axvline(
                 np.arcsinh(factor * cut / knee), color=style.INK, linewidth=0.7, linestyle=":"
             )
-    ticks = _ticks(low, high)
+    ticks = _apart(_ticks(low, high), knee, edges_t)
     axes.set_xticks(np.arcsinh(ticks / knee), [_tick_text(t) for t in ticks])
 
 
@@ -144,6 +144,16 @@ def _ticks(low: float, high: float) -> np.ndarray:
         steps = np.outer(10.0 ** np.arange(-4, 8), (1, 2, 5)).ravel()
         inside = steps[(steps > max(low, high / 50)) & (steps < high)][-4:]
     return np.concatenate([[0.0], inside]) if low <= 0 else inside
+
+
+def _apart(ticks: np.ndarray, knee: float, edges_t: np.ndarray) -> np.ndarray:
+    """Leave out what would be printed over its right neighbour."""
+    kept: list[float] = []
+    for tick in ticks[::-1]:
+        at = np.arcsinh(tick / knee)
+        if not kept or np.arcsinh(kept[-1] / knee) - at > 0.12 * np.ptp(edges_t):
+            kept.append(float(tick))
+    return np.array(kept[::-1])
 
 
 def _tick_text(value: float) -> str:

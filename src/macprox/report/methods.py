@@ -39,7 +39,11 @@ def _image(manifest: dict, study) -> str:
     origin = "given in study.toml" if study.image.pixel_size_um else "from the file's metadata"
     scale = f" at {size:g} µm per pixel ({origin})" if is_number(size) else ""
     blank = study.image.autofluorescence
-    af = f"; autofluorescence was estimated from the blank channel {blank}" if blank else ""
+    af = (
+        f"; autofluorescence, measured in the blank channel {blank}, was subtracted"
+        if blank
+        else ""
+    )
     return f"{len(source.get('channels', []))} channels{scale} were read{af}."
 
 

@@ -60,6 +60,8 @@ def percent_text(frac: float) -> str:
     percent = 100 * float(frac)
     if percent and (percent < 0.1):
         return f"<{NBSP}0.1{NBSP}%"
+    if 99.95 <= percent < 100:
+        return f">{NBSP}99.9{NBSP}%"
     decimals = 1 if (0 < percent < 9.95 or 99 < percent < 100) else 0
     return f"{percent:.{decimals}f}{NBSP}%"
 
@@ -79,9 +81,9 @@ def significant_text(value: float, digits: int = 3) -> str:
 
 
 def ratio_text(value: float) -> str:
-    """``1.42`` as ``"1.4 ×"``."""
-    decimals = 1 if float(value) >= 0.995 else 2
-    return f"{float(value):.{decimals}f}{NBSP}×"
+    """``1.418`` as ``"1.42 ×"``; one decimal from 10 on."""
+    value = float(value)
+    return f"0{NBSP}×" if value == 0 else f"{value:.{1 if value >= 9.995 else 2}f}{NBSP}×"
 
 
 def p_text(p: float, n_permutations: object = None) -> str:

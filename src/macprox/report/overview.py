@@ -121,7 +121,7 @@ def stain_picture(overview, chosen: list[Stain], regions, layout: Layout) -> str
     with style.drawing(*layout.size_in) as figure:
         axes = _full_axes(figure, layout)
         axes.imshow(
-            picture, extent=(0, layout.width_um, layout.height_um, 0), interpolation="antialiased"
+            picture, extent=(0, layout.width_um, layout.height_um, 0), interpolation="bicubic"
         )
         axes.set_facecolor("black")
         _outline(axes, getattr(regions, "tumour", None), "white", 1.0)

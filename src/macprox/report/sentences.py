@@ -130,10 +130,12 @@ def _sentence(row, direction: Direction, study, kind: str) -> str:
 
 
 def _seen(row, direction: Direction, study) -> str:
-    return (
-        f"{percent_text(row['value'])} of {count_text(row['n_source'])} {with_a(direction, study)} "
-        f"within {study.proximity.primary_radius_um:g}{NBSP}µm."
-    ).replace(" with a", " have a", 1)
+    n = count_text(row["n_source"])
+    share, have = (percent_text(row["value"]), "have") if row["value"] else ("None", "has")
+    source = noun(direction.source, study, plural=True)
+    target = _a(noun(direction.target, study))
+    radius = f"{study.proximity.primary_radius_um:g}{NBSP}µm"
+    return f"{share} of {n} {source} {have} {target} within {radius}."
 
 
 def with_a(direction: Direction, study) -> str:

@@ -27,7 +27,7 @@ ACCENT = "#0b6e99"
 # shape, so that no reading depends on colour alone.
 TUMOUR_COLOUR = "#56a8d8"
 MACROPHAGE_COLOURS = ("#d1450b", "#7b2d8e", "#b8860b", "#8c1c13", "#3b3b98")
-OTHER_COLOURS = ("#00875f", "#9ccbe6", "#c2629b", "#5d4a2f", "#6b8e23", "#2f6f8f")
+OTHER_COLOURS = ("#00875f", "#e0b400", "#c2629b", "#5d4a2f", "#7fbf3f", "#1f3f77")
 FIXED_COLOURS = {OTHER: "#c9ced5", AMBIGUOUS: "#5b6570"}
 MACROPHAGE_MARKERS = ("^", "s", "D", "v", "P")
 

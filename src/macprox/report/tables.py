@@ -38,6 +38,7 @@ from macprox.spatial.slide import ALL_MACROPHAGES
 if TYPE_CHECKING:
     import pandas as pd
 
+ZONES = (ALL, "core", "inner_margin", "outer_margin", "distant")
 TOGETHER = "all classes together: there is nothing to exchange"
 
 
@@ -45,7 +46,8 @@ def phenotype_table(cells: pd.DataFrame, statistics: pd.DataFrame, colours: dict
     """Number, share and densities of every phenotype; densities as saved, a column a region."""
     density = statistics[statistics["statistic"] == "density_per_mm2"]
     density = density[density["roi_id"] == ALL]
-    regions = list(dict.fromkeys(density["region"].map(text_of)))
+    saved = set(density["region"].map(text_of))
+    regions = [*(zone for zone in ZONES if zone in saved), *sorted(saved - set(ZONES))]
     titles = [_per_mm2(density, region) for region in regions]
     table = Table([("Phenotype", False), ("Cells", True), ("Share of cells", True)])
     table.columns += [(title, True) for title in titles]
@@ -74,14 +76,15 @@ def phenotype_table(cells: pd.DataFrame, statistics: pd.DataFrame, colours: dict
 def _per_mm2(density: pd.DataFrame, region: str) -> str:
     """A density's title names what it is divided by: the row's target, within its region."""
     denominator = text_of(density.loc[density["region"] == region, "target"].iloc[0])
-    where = "" if region == ALL else f", {region.replace('_', ' ')}"
-    return f"per mm² of {denominator or 'tissue'}{where}"
+    if region != ALL:
+        return f"… in its {region.replace('_', ' ')}" if region != "distant" else "… distant"
+    return f"per mm² of {denominator or 'tissue'}"
 
 
 def _density(density: pd.DataFrame, phenotype: str, region: str) -> Shown:
     rows = density[(density["source"] == phenotype) & (density["region"].map(text_of) == region)]
     if not len(rows):
-        return missing("not among the phenotypes whose density is saved")
+        return missing("no such cells on this slide")
     row = rows.iloc[0]
     return shown(row["value"], significant_text, micrometres(text_of(row["reason"])))
 
