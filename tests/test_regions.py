@@ -1,14 +1,18 @@
 """A tumour is where its cells fill an area: nests are, alveoli are not, whatever the slide."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from scipy import ndimage as ndi
 from scipy.spatial import Voronoi
+from skimage.measure import find_contours
 
 from macprox.errors import StudyError
+from macprox.io.geojson import read_drawn
 from macprox.regions import (
     RegionParameters,
     Regions,
@@ -17,7 +21,7 @@ from macprox.regions import (
     region_words,
     tumour_region,
 )
-from macprox.regions.contours import without_small_parts
+from macprox.regions.contours import polygons_from_field, without_small_parts
 
 SIDE_UM = 1000
 WINDOW = shapely.box(0, 0, SIDE_UM, SIDE_UM)
@@ -121,7 +125,7 @@ def test_normal_alveoli_are_not_tumour(diameter_um, spacing_um, faces):
 def test_density_alone_would_call_alveoli_tumour():
     # the control of the test above: it is the width that tells them apart
     lining, cells = alveoli(120, 10, faces=2)
-    blind = RegionParameters(min_width_um=1.0)
+    blind = RegionParameters(min_width_um=1.0, min_width_in_tissue_um=1.0)
     assert tumour_region(lining, cells, WINDOW, blind).polygons.area > 0.3 * WINDOW.area
     assert tumour_region(lining, cells, WINDOW).polygons.is_empty
 
@@ -180,6 +184,15 @@ def test_the_result_does_not_depend_on_what_is_far_away():
     assert first.symmetric_difference(alone).area < 1.0
 
 
+def test_bands_of_rows_give_the_same_border(monkeypatch):
+    _, marker, cells = nest_in_stroma(12)
+    whole = tumour_region(marker, cells, WINDOW)
+    monkeypatch.setattr("macprox.regions.tumour.BAND_ROWS", 40)  # six bands
+    in_bands = tumour_region(marker, cells, WINDOW)
+    assert in_bands.polygons.symmetric_difference(whole.polygons).area < 0.01
+    assert in_bands.reason == whole.reason
+
+
 def test_a_nest_cut_by_the_window_reaches_its_edge():
     nest, marker, cells = nest_in_stroma(12)
     half = shapely.box(500, 0, SIDE_UM, SIDE_UM)
@@ -208,6 +221,24 @@ def test_lung_cancer_nests_agree_with_the_other_tool_s_tissue_map(shared_data):
     assert called[in_tumour].mean() > 0.85
     # its map also calls strands of one to three cells tumour; ours keeps the nests
     assert in_tumour[is_marker].mean() > 0.7
+
+
+SAMPLES = Path(__file__).resolve().parents[1] / "sample_data" / "truth"
+
+
+@pytest.mark.parametrize("slide_id", ["P01_early", "P02_late", "P03_early"])
+def test_the_sample_slides_tumours_are_found(slide_id):
+    truth = pd.read_csv(SAMPLES / f"{slide_id}_truth.csv")
+    border = read_drawn(SAMPLES / f"{slide_id}_tumour.geojson", 0.5, "tumour", (1024, 1024)).area
+    xy = truth[["x_um", "y_um"]].to_numpy()
+    is_marker = truth["phenotype"].isin(["Tumour", "Normal epithelium"]).to_numpy()
+    is_tumour = (truth["phenotype"] == "Tumour").to_numpy()
+    assert (is_marker & ~is_tumour).sum() > 50  # control: panCK+ pneumocytes are there
+    found = tumour_region(xy[is_marker], xy, shapely.box(0, 0, 512, 512)).polygons
+    called = is_marker & shapely.contains_xy(found, xy)
+    assert iou(found, border) > 0.8
+    assert (called & is_tumour).sum() > 0.97 * is_tumour.sum()
+    assert (called & ~is_tumour).sum() <= 0.01 * is_tumour.sum()
 
 
 # --- parameters -----------------------------------------------------------------------------
@@ -265,6 +296,17 @@ def test_a_full_mask_is_the_whole_rectangle_and_an_empty_one_is_nothing():
     assert polygons_from_mask(np.ones((3, 5), bool), 2.0).equals(shapely.box(0, 0, 10, 6))
     assert polygons_from_mask(np.zeros((3, 5), bool), 2.0).is_empty
     assert not mask_from_polygons(shapely.MultiPolygon(), (3, 5), 2.0).any()
+
+
+def test_a_field_that_meets_the_level_at_pixels_has_its_area():
+    # distances on a grid are often exactly the level: contours then touch themselves
+    noise = np.random.default_rng(1).random((80, 80))
+    field = -ndi.distance_transform_edt(ndi.gaussian_filter(noise, 3) <= 0.5)
+    rings = find_contours(np.pad(field, 1, constant_values=-99), -3.0)
+    assert not shapely.is_simple([shapely.LineString(ring) for ring in rings]).all()  # control
+    area = polygons_from_field(field, -3.0, 1.0)
+    assert area.is_valid
+    assert (field > -3).sum() <= area.area <= (field >= -3).sum()
 
 
 def test_small_pieces_and_small_holes_go():

@@ -32,17 +32,18 @@ def polygons_from_field(
         In micrometres, valid, perhaps empty; holes are holes. It never reaches beyond the
         centres of the outermost pixels by more than one pixel.
     """
+    # A value exactly at the level lets a contour touch itself, which is no ring any more.
+    field = np.where(field == level, level + 1e-6 * (1 + abs(level)), field)
     # A rim below the level closes every contour; without it those at the edge stay open.
     low = min(float(field.min(initial=level)), level) - 1.0
-    rings = find_contours(np.pad(field.astype(float), 1, constant_values=low), level)
-    lines = [
-        shapely.LineString(ring[:, ::-1] * pixel_size_um)
-        for ring in rings
-        if len(ring) > 3 and not np.all(ring == ring[0])
-    ]
+    rings = find_contours(np.pad(field, 1, constant_values=low), level)
+    lines = [shapely.LineString(ring[:, ::-1] * pixel_size_um) for ring in rings if len(ring) > 3]
     if not lines:
         return MultiPolygon()
-    area = shapely.build_area(shapely.GeometryCollection(lines))
+    outlines = shapely.GeometryCollection(lines)
+    if not shapely.is_simple(lines).all():
+        outlines = shapely.node(outlines)
+    area = shapely.build_area(outlines)
     # index of the padded array -> centre of the pixel (half a pixel in, one pixel of rim out)
     offset_um = np.asarray(origin_um) - 0.5 * pixel_size_um
     return as_multipolygon(shapely.transform(area, lambda xy: xy + offset_um))
@@ -137,11 +138,9 @@ def without_small_parts(area: MultiPolygon, min_area_um2: float) -> MultiPolygon
     """Pieces below an area dropped, then holes below it filled."""
     kept = []
     for piece in area.geoms:
-        holes = [ring for ring in piece.interiors if shapely.Polygon(ring).area >= min_area_um2]
-        # A ring around a large gap is no large piece: judge by what it covers, gaps open.
-        filled = shapely.Polygon(piece.exterior, holes)
-        if piece.area >= min_area_um2:
-            kept.append(filled)
+        if piece.area >= min_area_um2:  # of the piece as it is: a thin ring is small
+            holes = [ring for ring in piece.interiors if shapely.Polygon(ring).area >= min_area_um2]
+            kept.append(shapely.Polygon(piece.exterior, holes))
     return MultiPolygon(kept)
 
 

@@ -9,7 +9,10 @@ from macprox.errors import StudyError
 
 FOUND, ABSENT = "auto", "none"  # the two words ``tumour`` may be; anything else is a file
 
-POSITIVE = ("smoothing_um", "min_area_um2", "margin_um", "min_density_per_mm2", "min_width_um")
+POSITIVE = (
+    *("smoothing_um", "min_area_um2", "margin_um"),
+    *("min_density_per_mm2", "min_width_um", "min_width_in_tissue_um"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,10 @@ class RegionParameters:
         nest also holds lymphocytes, macrophages and tumour cells whose marker was missed.
     min_width_um : float
         Marker cells, each reaching 12 um, must fill a disk this wide. It tells a nest from
-        alveolar septa, which are bands of 25 to 40 um however dense. Tumour that grows in
-        such bands (lepidic, single files) is not found: draw it.
+        alveolar septa, which are bands of 25 to 40 um however dense. Tumour that grows along
+        septa (lepidic) or in single files is not found: draw it.
+    min_width_in_tissue_um : float
+        The same where no air is near, so that nothing can be a septum.
     """
 
     tumour: str = FOUND
@@ -50,7 +55,8 @@ class RegionParameters:
     margin_um: float = 100.0
     min_density_per_mm2: float = 1500.0
     min_share_frac: float = 0.4
-    min_width_um: float = 50.0
+    min_width_um: float = 46.0
+    min_width_in_tissue_um: float = 36.0
 
     def __post_init__(self) -> None:
         if not self.tumour:
