@@ -84,7 +84,7 @@ def propose_gate(values: np.ndarray, name: str = "marker") -> GateProposal:
     mixture = fit_mixture(pile.spread(ordered), pile.min_cofactor)
     cuts = _cuts(mixture, ordered, pile)
     if cuts:
-        overlap, gate = _highest_good(cuts)
+        overlap, gate = _gate_among(cuts, mixture)
         reason = f"two populations, {100 * overlap:.0f} % of the smaller on the wrong side"
     else:
         gate = _outlier_limit(mixture, ordered, pile)
@@ -99,8 +99,17 @@ def _nobody(reason: str, n: int) -> GateProposal:
     return GateProposal(float("nan"), False, reason, n, 0.0 if n else float("nan"))
 
 
-def _cuts(mixture: Mixture, ordered: np.ndarray, pile: Pile) -> list[tuple[float, float]]:
-    """Acceptable cuts as (overlap, gate), lowest first."""
+@dataclass(frozen=True)
+class _Cut:
+    """Between components ``k - 1`` and ``k``, at ``t`` on the mixture's scale."""
+
+    k: int
+    t: float
+    overlap: float
+
+
+def _cuts(mixture: Mixture, ordered: np.ndarray, pile: Pile) -> list[_Cut]:
+    """Acceptable cuts, lowest first."""
     t = np.linspace(mixture.low, mixture.high, N_GRID)
     density = mixture.density(t)
     n = len(ordered)
@@ -113,9 +122,9 @@ def _cuts(mixture: Mixture, ordered: np.ndarray, pile: Pile) -> list[tuple[float
         between = (t > mixture.mean[k - 1]) & (t < mixture.mean[-1]) & (positive > negative)
         overlap = np.minimum(negative, positive).sum() * (t[1] - t[0]) / min(below, above)
         if overlap < MAX_OVERLAP and between.any():
-            gate = mixture.to_values(t[np.argmax(between)])
-            if not _is_artefact(gate, ordered, pile):
-                cuts.append((float(overlap), gate))
+            at = float(t[np.argmax(between)])
+            if not _is_artefact(mixture.to_values(at), ordered, pile):
+                cuts.append(_Cut(k, at, float(overlap)))
     return cuts
 
 
@@ -128,9 +137,30 @@ def _is_artefact(gate: float, ordered: np.ndarray, pile: Pile) -> bool:
     return n_positive == 0 or bool(saturated) or bool(only_pile)
 
 
-def _highest_good(cuts: list[tuple[float, float]]) -> tuple[float, float]:
-    best = min(overlap for overlap, _ in cuts)
-    return max((c for c in cuts if c[0] <= best + OVERLAP_SLACK), key=lambda cut: cut[1])
+def _gate_among(cuts: list[_Cut], mixture: Mixture) -> tuple[float, float]:
+    """Overlap and gate of the highest good cut, or of the middle of a bridge beside it.
+
+    A component that is broader than both its neighbours, and rarer than the cells on either side,
+    is no population: it is the cells that share pixels with a neighbour of the other kind, and
+    about half belong on either side. Where positives are rarer than the bridge it is instead the
+    tail of the negatives, and the highest cut stays.
+    """
+    best = min(cut.overlap for cut in cuts)
+    chosen = max((c for c in cuts if c.overlap <= best + OVERLAP_SLACK), key=lambda cut: cut.t)
+    by_place = {cut.k: cut for cut in cuts}
+    for k, other in ((chosen.k, chosen.k + 1), (chosen.k - 1, chosen.k - 1)):
+        if other in by_place and _is_bridge(mixture, k):
+            middle = (chosen.t + by_place[other].t) / 2
+            return max(chosen.overlap, by_place[other].overlap), mixture.to_values(middle)
+    return chosen.overlap, mixture.to_values(chosen.t)
+
+
+def _is_bridge(mixture: Mixture, k: int) -> bool:
+    sd, weight = mixture.sd, mixture.weight
+    if not 0 < k < len(sd) - 1:
+        return False
+    broader = sd[k] > max(sd[k - 1], sd[k + 1])
+    return bool(broader and weight[k] < min(weight[:k].sum(), weight[k + 1 :].sum()))
 
 
 def _outlier_limit(mixture: Mixture, ordered: np.ndarray, pile: Pile) -> float:
