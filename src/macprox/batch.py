@@ -14,7 +14,7 @@ from macprox.io.samples import read_samples, sample_of
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder, slide_folders
 from macprox.pipeline import RunOptions, finish_slide, run_slide
 from macprox.pipeline.stages import Ledger
-from macprox.report import write_index
+from macprox.report import FailedSlide, write_index
 from macprox.results import SlideResult
 from macprox.study import Study
 
@@ -167,7 +167,8 @@ def _each(
                     f"(a bug; details in {folder.path / TRACEBACK_FILE})",
                 )
             )
-    write_index([SlideResult(folder.path) for _, folder in slides], out / INDEX_FILE)
+    failed = [FailedSlide(failure.slide_id, failure.reason) for failure in failures]
+    write_index([*results, *failed], out / INDEX_FILE)
     if failures:
         raise BatchError(results, failures)
     return results

@@ -166,19 +166,22 @@ def stats(
     y: Annotated[str | None, typer.Option(help="Column of y.")] = None,
     phenotype: Annotated[str | None, typer.Option(help="Column of the phenotype.")] = None,
     roi_column: Annotated[str | None, typer.Option(help="Column of the field or core.")] = None,
-    window: Annotated[Path | None, typer.Option(help="GeoJSON of the observed area.")] = None,
+    window: Annotated[
+        Path | None, typer.Option(help="Observed area: GeoJSON, or a mask TIFF.")
+    ] = None,
     pixel_size: PixelSize = None,
     radii: Annotated[str, typer.Option(help="Radii in µm.")] = "10,20,25,30,50,100",
     seed: Annotated[int, typer.Option(help="For permutations.")] = 0,
+    samples: Annotated[Path | None, typer.Option(help="slide_id, patient, group.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give the proximity statistics of tables made by other tools."""
     from macprox.io.tables import ColumnMapping
-    from macprox.pipeline.tables import TableRequest, run_tables
+    from macprox.pipeline.given import TableRequest, run_tables
 
     columns = ColumnMapping(slide=slide_column, x=x, y=y, phenotype=phenotype, roi=roi_column)
     request = TableRequest(
-        source=source, target=target, radii_um=_numbers(radii), seed=seed, window_file=window
+        source, target, _numbers(radii), seed=seed, window_file=window, samples=samples
     )
     done = run_tables(tables, columns, request, out, pixel_size_um=pixel_size)
     _say_done(done, out, as_json)
@@ -191,11 +194,20 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write into.")] = None,
 ) -> None:
     """Write a slide's tables for other tools."""
-    from macprox.io.export import export_slide
+    from macprox.io.export import export_csv, export_geojson
     from macprox.results import open_result
 
     result = open_result(slide)
-    for path in export_slide(result, to, out or slide / "export"):
+    folder = out or slide / "export"
+    match to:
+        case "csv":
+            written = export_csv(result.cells(), result.statistics(), folder)
+        case "geojson":
+            target = folder / "cells.geojson"
+            written = [export_geojson(result.cells(), result.pixel_size_um, target)]
+        case _:
+            raise MacproxError(f"--to expects csv or geojson, found {to!r}.")
+    for path in written:
         typer.echo(str(path))
 
 

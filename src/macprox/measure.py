@@ -210,6 +210,6 @@ def cell_table(parts: list[dict[str, np.ndarray]], slide_id: str, channels) -> p
     table["anchor_px"] = table["anchor_px"].astype(np.uint64)
     table = table.sort_values("anchor_px", ignore_index=True)
     table.insert(0, "slide_id", slide_id)
-    table.insert(1, "roi_id", 1)
+    table.insert(1, "roi_id", "1")
     table.insert(2, "cell_id", np.arange(1, len(table) + 1, dtype=np.int64))
     return table

@@ -22,6 +22,8 @@ from macprox.spatial.parameters import ProximityParameters
 if TYPE_CHECKING:
     from macprox.slide import Slide
 
+# Instead of a rule: the table that the cells came from says who is of this phenotype.
+GIVEN = "given"
 HEADER = "The effective study: every default is written out. Edit a copy and run with it."
 
 
@@ -78,7 +80,8 @@ class Study:
         Markers that only a phenotype rule names are added with their defaults.
     regions : RegionParameters
     phenotypes : dict of str to str
-        Phenotype and its rule (`macprox.phenotype.rules`). Empty: every cell is "Other".
+        Phenotype and its rule (`macprox.phenotype.rules`), or "given" where an imported table
+        names it. Empty: every cell is "Other".
     proximity : ProximityParameters
     cohort : CohortParameters
 
@@ -146,14 +149,14 @@ class Study:
 
     @property
     def rules(self) -> dict[str, Rule]:
-        """The parsed phenotype rules, in the order of the file."""
-        return {name: parse_rule(text) for name, text in self.phenotypes.items()}
+        """The parsed phenotype rules, in the order of the file, without the given phenotypes."""
+        return {name: parse_rule(text) for name, text in self.phenotypes.items() if text != GIVEN}
 
     @property
     def tumour_marker_rule(self) -> Rule | None:
         """The marker part of the tumour's rule; None where the study has no tumour phenotype."""
-        rule = self.phenotypes.get(self.proximity.tumour)
-        return None if rule is None else parse_rule(rule).without_region()
+        rule = self.rules.get(self.proximity.tumour)
+        return None if rule is None else rule.without_region()
 
     def for_slide(self, slide: Slide) -> Study:
         """This study, after `check_slide`."""
@@ -248,8 +251,8 @@ class _Parts:
 def _violations(study: Study | _Parts) -> Iterator[study_toml.Problem]:
     """What no single table can know: broken rules, names that clash or do not exist."""
     for name, text in study.phenotypes.items():
-        if text is None:
-            continue  # reported already: its value is not a text
+        if text in (None, GIVEN):
+            continue  # not a text, which is reported already, or not a rule
         try:
             parse_rule(text)
         except StudyError as error:

@@ -43,6 +43,7 @@ CLASSES = {
 # What people call these classes; QuPath's own are "Tumor", "Ignore*", "Necrosis".
 MEANT = {
     "tumour": re.compile(r"tumou?r|cancer|carcinoma|neoplas|lesion", re.IGNORECASE),
+    "tissue_window": re.compile(r"window|tissue|field|core", re.IGNORECASE),
     "exclusion": re.compile(r"exclu|ignore|art[ei]fact|fold|necro|debris", re.IGNORECASE),
 }
 _NAMESPACE = uuid.UUID("5b4b1a4e-3b0e-4c7d-9b57-6d6163707278")  # ids that stay the same
@@ -159,7 +160,7 @@ def read_drawn(
     path : Path
     pixel_size_um : float
         Of the slide at full resolution, whose pixels the file's coordinates are.
-    kind : {"tumour", "exclusion"}
+    kind : {"tumour", "exclusion", "tissue_window"}
     shape : (int, int), optional
         ``(y, x)`` of the slide in pixels: areas that do not touch it are refused.
 

@@ -52,7 +52,7 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     pixel_size_um = manifest["source"]["pixel_size_um"]
     corrections = replay(EditLog(folder.edits).read())
     cells = pd.read_parquet(folder.measurements)
-    gates = gate_table(cells, study.markers, _reviewed_gates(corrections))
+    gates = gate_table(cells, study.markers, corrections.gates)
     cells = apply_gates(cells, gates)
     cells["af_suspect"] = _af_suspect(cells, study.image.autofluorescence)
     rule = study.tumour_marker_rule
@@ -79,14 +79,6 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
         "counts": _counts(cells, regions),
         "quality": _quality(observed, regions, study, manifest),
         "warnings": [*areas.messages, *(f"Edit finds no cell any more: {e}" for e in lost_edits)],
-    }
-
-
-def _reviewed_gates(corrections: Corrections) -> dict[str, tuple[float, str, str]]:
-    return {
-        marker: (gate.value, gate.by, gate.time)
-        for (marker, parent), gate in corrections.gates.items()
-        if parent is None and gate.value is not None
     }
 
 
