@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage as ndi
 from scipy.spatial import ConvexHull
 from skimage.measure import regionprops
 
@@ -12,6 +13,15 @@ from macprox.measure import GEOMETRY_COLUMNS, cell_table, measure_tile
 from macprox.segment import segment_cells
 
 PX = 0.5
+
+
+def clear_of_others(cells: np.ndarray) -> np.ndarray:
+    """Pixels without another cell within 1 um (2 px), by going through the cells."""
+    clear = np.zeros(cells.shape, bool)
+    for label in range(1, cells.max() + 1):
+        others = ndi.binary_dilation((cells > 0) & (cells != label), np.ones((5, 5), bool))
+        clear |= (cells == label) & ~others
+    return clear
 
 
 def measured(nuclei, cells, channels, outer=None, shape=None, px=PX):
@@ -25,12 +35,12 @@ def hull_solidity(region) -> float:
     return region.area / ConvexHull(np.concatenate(corners)).volume
 
 
-def test_geometry_and_means_agree_with_independent_ones():
+def test_geometry_agrees_with_independent_measurements():
     scene = scenes.crowd(256)
     cells = segment_cells(scene.truth, PX)
     table = measured(scene.truth, cells, [("CD68", scene.marker)])
-    nuclei = regionprops(scene.truth, scene.marker)
-    whole = regionprops(cells, scene.marker)
+    nuclei = regionprops(scene.truth)
+    whole = regionprops(cells)
     assert len(nuclei) > 80
 
     def close(column, expected, rtol=1e-9):
@@ -41,12 +51,30 @@ def test_geometry_and_means_agree_with_independent_ones():
     close("nucleus_area_um2", [r.area * PX**2 for r in nuclei])
     close("cell_area_um2", [r.area * PX**2 for r in whole])
     close("solidity", [hull_solidity(r) for r in nuclei])
-    close("mean_cd68_nucleus", [r.intensity_mean for r in nuclei], 1e-6)
-    close("mean_cd68_cell", [r.intensity_mean for r in whole], 1e-6)
-    ring = np.where(scene.truth == 0, cells, 0)
-    by_label = {r.label: r.intensity_mean for r in regionprops(ring, scene.marker)}
-    close("mean_cd68_ring", [by_label.get(r.label, np.nan) for r in whole], 1e-6)
     assert np.abs(table["eccentricity"] - [r.eccentricity for r in nuclei]).max() < 0.05
+
+
+def test_means_leave_out_pixels_beside_another_cell():
+    scene = scenes.crowd(256)
+    cells = segment_cells(scene.truth, PX)
+    table = measured(scene.truth, cells, [("CD68", scene.marker)])
+    clear = clear_of_others(cells)
+    ring = np.where(scene.truth == 0, cells, 0)
+    for where, labels in (("nucleus", scene.truth), ("ring", ring), ("cell", cells)):
+        for label in range(1, cells.max() + 1):
+            inside = labels == label
+            counted = inside & clear if (inside & clear).any() else inside
+            expected = scene.marker[counted].mean() if counted.any() else np.nan
+            found = table[f"mean_cd68_{where}"][label - 1]
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_light_of_a_neighbour_does_not_make_a_cell_positive():
+    cells = np.zeros((30, 40), np.int32)
+    cells[5:25, 5:20], cells[5:25, 20:35] = 1, 2
+    light = ndi.gaussian_filter(100.0 * (cells == 2), 1.0)
+    dark = measured(np.zeros_like(cells), cells, [("m", light)])["mean_m_cell"][0]
+    assert light[cells == 1].mean() > 10 * dark  # control: with every pixel it would
 
 
 @settings(max_examples=40, deadline=None)

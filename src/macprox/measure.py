@@ -7,9 +7,15 @@ from collections.abc import Iterable
 import numba as nb
 import numpy as np
 import pandas as pd
+from scipy import ndimage as ndi
 
 from macprox.celltable import COMPARTMENTS, mean_column, slugs
 from macprox.image.tiles import Box
+
+# Within the optical resolution and the outline's own error, a pixel beside another cell holds
+# both cells' light. Leaving it out took tumour keratin from 12 % of the samples' macrophages that
+# passed the gate to 1 %, more than any correction of means afterwards.
+CONTACT_UM = 1.0
 
 # Columns that `measure_tile` produces besides the channel means.
 GEOMETRY_COLUMNS = (
@@ -96,19 +102,46 @@ def _hull_areas(labels, span, label_of):
     return areas
 
 
+def _clear_of_others(cells: np.ndarray, contact_px: int) -> np.ndarray:
+    """Pixels with no pixel of another cell in the square of ``contact_px`` around them."""
+    if contact_px < 1:
+        return np.ones(cells.shape, bool)
+    side = 2 * contact_px + 1
+    highest = ndi.maximum_filter(cells, side)
+    nobody = np.iinfo(cells.dtype).max
+    lowest = ndi.minimum_filter(np.where(cells > 0, cells, nobody), side)
+    return (highest == cells) & (lowest == cells)
+
+
 @nb.njit(cache=True, nogil=True)
-def _channel_sums(nuclei, cells, row_of, pixels, sums):
-    """Add one channel's pixels to each kept cell's (nucleus, ring, cell) sums."""
+def _count_pixels(nuclei, cells, row_of, clear, n_rows):
+    """Per kept cell the pixels of (nucleus, ring, cell), all of them and the clear ones."""
+    every = np.zeros((n_rows, 3), np.int64)
+    counted = np.zeros((n_rows, 3), np.int64)
     for y in range(cells.shape[0]):
         for x in range(cells.shape[1]):
             row = row_of[cells[y, x]]
             if row >= 0:
-                value = pixels[y, x]
-                sums[row, 2] += value
-                if nuclei[y, x] == cells[y, x]:
-                    sums[row, 0] += value
-                else:
-                    sums[row, 1] += value
+                part = 0 if nuclei[y, x] == cells[y, x] else 1
+                for column in (part, 2):
+                    every[row, column] += 1
+                    counted[row, column] += clear[y, x]
+    return every, counted
+
+
+@nb.njit(cache=True, nogil=True)
+def _channel_sums(nuclei, cells, row_of, clear, crowded, pixels):
+    """Each kept cell's sums over (nucleus, ring, cell): clear pixels, all where it has none."""
+    sums = np.zeros(crowded.shape)
+    for y in range(cells.shape[0]):
+        for x in range(cells.shape[1]):
+            row = row_of[cells[y, x]]
+            if row >= 0:
+                part = 0 if nuclei[y, x] == cells[y, x] else 1
+                for column in (part, 2):
+                    if clear[y, x] or crowded[row, column]:
+                        sums[row, column] += pixels[y, x]
+    return sums
 
 
 def _eccentricity(moments: np.ndarray) -> np.ndarray:
@@ -147,7 +180,8 @@ def measure_tile(
     -------
     dict of (n_owned,) arrays
         `GEOMETRY_COLUMNS` without ``anchor_px``, in label order, then the mean of every channel
-        in every compartment. A compartment without a pixel is NaN. Shape describes the nucleus
+        in every compartment. Pixels within 1 um of another cell count for neither, unless the
+        compartment has no others; a compartment without a pixel is NaN. Shape describes the nucleus
         where there is one, the body where there is none; solidity is the area over that of the
         convex hull of the pixels' corners.
     """
@@ -179,10 +213,12 @@ def measure_tile(
         | (cell_span[:, 2] + outer.x0 == 0)
         | (cell_span[:, 3] + outer.x0 == width - 1),
     }
-    n_pixels = np.column_stack([nucleus[:, 0], cell[:, 0] - nucleus[:, 0], cell[:, 0]])
+    clear = _clear_of_others(cells, round(CONTACT_UM / pixel_size_um))
+    every, counted = _count_pixels(nuclei, cells, row_of, clear, len(label_of))
+    crowded = counted == 0
+    n_pixels = np.where(crowded, every, counted)
     for name, pixels in channels:
-        sums = np.zeros((len(label_of), 3))
-        _channel_sums(nuclei, cells, row_of, pixels, sums)
+        sums = _channel_sums(nuclei, cells, row_of, clear, crowded, pixels)
         means = np.divide(sums, n_pixels, out=np.full_like(sums, np.nan), where=n_pixels > 0)
         for column, compartment in enumerate(COMPARTMENTS):
             table[mean_column(name, compartment)] = means[:, column].astype(np.float32)
