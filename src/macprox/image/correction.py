@@ -30,18 +30,19 @@ class Correction:
 
     @classmethod
     def from_sample(
-        cls, sample: Mapping[str, np.ndarray], nucleus: str, autofluorescence: str | None
+        cls, sample: Mapping[str, np.ndarray], autofluorescence: str | None
     ) -> Correction:
         """Estimate from a slide's sample pixels, ``(n,)`` a channel, in tissue.
 
-        The nuclear stain is not corrected for autofluorescence: it is far brighter.
+        The nuclear stain is corrected like any other: lipofuscin glows in DAPI too, and its
+        granules pass for small nuclei that split a macrophage.
         """
         stains = {name: StainStatistics.from_sample(pixels) for name, pixels in sample.items()}
         bleed = dict.fromkeys(sample, 0.0)
         if autofluorescence is not None:
             blank = sample[autofluorescence] - stains[autofluorescence].background
             for name in sample:
-                if name not in (nucleus, autofluorescence):
+                if name != autofluorescence:
                     bleed[name] = bleed_through(sample[name] - stains[name].background, blank)
         return cls(stains, bleed, autofluorescence)
 

@@ -12,6 +12,7 @@ import pandas as pd
 import zarr
 
 from macprox.image.correction import Correction
+from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Tile, whole_multiple
 from macprox.io.atomic import replacing, write_parquet
 from macprox.io.labels import (
@@ -48,6 +49,7 @@ class _TileJob:
     slide: Slide
     nucleus: str
     correction: Correction
+    nuclear: StainStatistics
     parameters: SegmentationParameters
     body_thresholds: dict[str, float]
     anchors: Path
@@ -57,14 +59,15 @@ class _TileJob:
         done = self.parts / f"{tile.index}.npz"
         if done.exists():
             return done
-        stain = self.slide.read(self.nucleus, *tile.outer.slices)
         blank = self._blank(tile)
+        raw = self.slide.read(self.nucleus, *tile.outer.slices)
+        stain = self.correction.apply(self.nucleus, raw, blank)
         labels = segment_tile(
             stain,
             self._body_marker(tile, blank),
             tile.outer,
             (self.slide.shape, self.slide.pixel_size_um),
-            self.correction.stains[self.nucleus],
+            self.nuclear,
             self.parameters,
         )
         width_px = self.slide.shape[1]
@@ -123,6 +126,7 @@ def segment_slide(
         slide=slide,
         nucleus=study.image.nucleus,
         correction=survey.correction,
+        nuclear=StainStatistics.from_sample(survey.corrected_sample(study.image.nucleus)),
         parameters=study.segmentation,
         body_thresholds=thresholds,
         anchors=folder.anchors,

@@ -139,7 +139,7 @@ def _describe(
     slide: Slide, image: ImageParameters, pixels: np.ndarray, tissue_mm2: float
 ) -> Survey:
     sample = dict(zip(slide.channels, pixels, strict=True))
-    correction = Correction.from_sample(sample, image.nucleus, image.autofluorescence)
+    correction = Correction.from_sample(sample, image.autofluorescence)
     quality = slide_flags(tissue_mm2, slide.pixel_size_um)
     quality += channel_flags(sample, correction.stains, slide.dtype)
     return Survey(correction, sample, quality)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 from scipy import ndimage as ndi
+from skimage.morphology import remove_small_holes
 
 from macprox.image.kernels import distance_inside
 from macprox.image.stain import StainStatistics
@@ -18,6 +19,8 @@ from macprox.segment.objects import keep_labels
 from macprox.segment.parameters import MacrophageParameters
 
 SMOOTHING_UM = 0.5  # CD68 is granular: joins granules of one cell, not neighbours
+
+MAX_HOLE_UM2 = 4.0  # vacuoles: gaps between granules, not between cells
 
 # Of the way from background to the slide's rough threshold, and in units of noise.
 BODY_FRAC = 0.5
@@ -74,7 +77,8 @@ def is_body(marker: np.ndarray, threshold: float, pixel_size_um: float) -> np.nd
     -------
     (y, x) bool
     """
-    return ndi.gaussian_filter(marker, SMOOTHING_UM / pixel_size_um) > threshold
+    positive = ndi.gaussian_filter(marker, SMOOTHING_UM / pixel_size_um) > threshold
+    return remove_small_holes(positive, max_size=int(MAX_HOLE_UM2 / pixel_size_um**2))
 
 
 def claiming_nuclei(nuclei: np.ndarray, positive: np.ndarray, pixel_size_um: float) -> np.ndarray:
