@@ -14,6 +14,7 @@ from macprox.image.stain import StainStatistics, bleed_through
 from macprox.image.survey import SurveyGrid, area_average, survey_block
 from macprox.image.tiles import tile_grid, whole_multiple
 from macprox.image.tissue import find_tissue
+from macprox.segment.nuclei import describe
 from macprox.slide import Slide
 
 
@@ -76,12 +77,16 @@ def test_the_survey_does_not_depend_on_its_blocks(monkeypatch):
         monkeypatch.setattr("macprox.image.survey.SAMPLE_SIZE", 5000)
         grid = SurveyGrid.of(slide)
         overview = np.full((2, *grid.overview_shape), np.nan)
-        sample = np.full((2, *grid.sample_shape), np.nan)
+        sample, rough = np.full((2, 2, *grid.sample_shape), np.nan)
+        picture = np.full((2, *slide.shape), np.nan)
         for block in grid.blocks():
-            mean, points = survey_block(slide, grid, block)
-            overview[(slice(None), *grid.overview_box(block.core).slices)] = mean
-            sample[(slice(None), *grid.sample_box(block.core).slices)] = points
-        return overview, sample
+            found = survey_block(slide, grid, block)
+            overview[(slice(None), *grid.overview_box(block.core).slices)] = found.overview
+            box = grid.overview_box(block.core, grid.picture_factor).slices
+            picture[(slice(None), *box)] = found.picture
+            inside = (slice(None), *grid.sample_box(block.core).slices)
+            sample[inside], rough[inside] = found.sample, found.roughness
+        return overview, picture, sample, rough
 
     whole, tiled = surveyed(4096), surveyed(96)
     for a, b in zip(whole, tiled, strict=True):
@@ -105,6 +110,16 @@ def test_noise_alone_puts_the_threshold_outside_the_noise(share):
     stain = StainStatistics.from_sample(pixels)
     assert stain.noise == pytest.approx(10, rel=0.05)
     assert stain.threshold == pytest.approx(280, rel=0.02)
+
+
+def test_grain_tells_counted_ions_from_a_camera():
+    rng = np.random.default_rng(5)
+    nuclei = ndi.gaussian_filter((scenes.crowd(256).truth > 0).astype(float), 1.0)
+    camera = rng.poisson(20 + 400 * nuclei)
+    counts = rng.poisson(5 * nuclei)
+    assert describe(camera, 0.5).grain < 0.15
+    assert describe(counts, 0.5).grain > 0.35
+    assert describe(np.zeros((9, 9)), 0.5).grain == 0
 
 
 def test_a_constant_channel_is_told_and_survives_json():

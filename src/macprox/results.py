@@ -119,12 +119,14 @@ class SlideResult:
         return da.from_zarr(str(path))
 
     def overview(self) -> Overview | None:
-        """The slide at about 4 um per pixel, coarser if it is large; None without pixels."""
+        """The slide for people: 4 um per pixel, finer if it is small; None without pixels."""
         import zarr
 
-        if not self.folder.overview.exists():
+        folder = self.folder
+        path = folder.picture if folder.picture.exists() else folder.overview
+        if not path.exists():
             return None
-        stored = zarr.open_array(str(self.folder.overview), mode="r")
+        stored = zarr.open_array(str(path), mode="r")
         step = max(1, -(-max(stored.shape[1:]) // OVERVIEW_SIDE_PX))
         return Overview(
             channels=tuple(stored.attrs["channels"]),

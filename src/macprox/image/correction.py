@@ -30,7 +30,10 @@ class Correction:
 
     @classmethod
     def from_sample(
-        cls, sample: Mapping[str, np.ndarray], autofluorescence: str | None
+        cls,
+        sample: Mapping[str, np.ndarray],
+        autofluorescence: str | None,
+        roughness: Mapping[str, np.ndarray] | None = None,
     ) -> Correction:
         """Estimate from a slide's sample pixels, ``(n,)`` a channel, in tissue.
 
@@ -38,6 +41,8 @@ class Correction:
         granules pass for small nuclei that split a macrophage.
         """
         stains = {name: StainStatistics.from_sample(pixels) for name, pixels in sample.items()}
+        for name, rough in (roughness or {}).items():
+            stains[name] = stains[name].with_grain(sample[name], rough)
         bleed = dict.fromkeys(sample, 0.0)
         if autofluorescence is not None:
             blank = sample[autofluorescence] - stains[autofluorescence].background

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from skimage.filters import threshold_otsu
@@ -11,6 +11,7 @@ LEVELS_PER_SD = 8  # quantisation of intensities: far below the noise
 FLOOR_FRAC = 0.35  # of the way from background to threshold: fainter is haze
 FLOOR_SD = 4.0
 PURE_NOISE_SD = 8.0  # threshold of a channel that holds noise only: rare stain is brighter
+MEDIAN_OF_CHI_SQUARED = 0.455  # one degree of freedom
 GAUSSIAN_TAIL = 2.748  # the 99.7th percentile over the 84th
 
 # Bleed-through is read where autofluorescence is bright. There a macrophage marker may truly be
@@ -24,12 +25,15 @@ class StainStatistics:
     """One channel of one slide, in the units of its pixels.
 
     ``background`` and ``noise`` describe pixels without the stain; ``threshold`` parts them
-    roughly from pixels with it; infinite where the channel is constant.
+    roughly from pixels with it; infinite where the channel is constant. ``grain`` is how much
+    stained pixels differ from the next, relative to the stain: a tenth with a camera, a third
+    where single ions are counted.
     """
 
     background: float
     noise: float
     threshold: float
+    grain: float = 0.0
 
     @classmethod
     def from_sample(cls, pixels: np.ndarray) -> StainStatistics:
@@ -55,6 +59,25 @@ class StainStatistics:
         noise = 1.4826 * float(np.median(np.abs(dark - background)))
         return cls(background, noise, max(float(threshold), background))
 
+    def with_grain(self, pixels: np.ndarray, roughness: np.ndarray) -> StainStatistics:
+        """The same, knowing its grain.
+
+        Parameters
+        ----------
+        pixels : (n,) float
+            Smoothed pixels, as for `from_sample`.
+        roughness : (n,) float
+            Half the squared difference between each raw pixel and its right neighbour: the
+            variance of the noise, for neighbours that should be equal.
+        """
+        stained = pixels > self.threshold
+        if self.constant or not stained.any():
+            return self
+        signal = float(np.mean(pixels[stained])) - self.background
+        # The median leaves out outlines, where neighbours truly differ.
+        variance = float(np.median(roughness[stained])) / MEDIAN_OF_CHI_SQUARED
+        return replace(self, grain=variance**0.5 / signal)
+
     @property
     def constant(self) -> bool:
         """Whether the channel holds one value only."""
@@ -79,7 +102,8 @@ class StainStatistics:
     @classmethod
     def from_dict(cls, saved: dict[str, float | None]) -> StainStatistics:
         threshold = np.inf if saved["threshold"] is None else saved["threshold"]
-        return cls(saved["background"] or 0.0, saved["noise"] or 0.0, threshold)
+        known = {name: saved[name] or 0.0 for name in ("background", "noise", "grain")}
+        return cls(threshold=threshold, **known)
 
 
 def _pure_noise(pixels: np.ndarray) -> float | None:
@@ -95,6 +119,24 @@ def _pure_noise(pixels: np.ndarray) -> float | None:
     tails = np.array([(tail_high - middle) / above, (middle - tail_low) / below]) / GAUSSIAN_TAIL
     shape = np.append(tails, above / below)
     return float((above + below) / 2) if np.all(np.abs(shape - 1) < 0.12) else None
+
+
+def roughness(raw: np.ndarray) -> np.ndarray:
+    """Half the squared difference to the right neighbour; the last column repeats the one before.
+
+    Parameters
+    ----------
+    raw : (y, x) number
+
+    Returns
+    -------
+    (y, x) float32
+    """
+    raw = raw.astype(np.float32)
+    if raw.shape[1] < 2:
+        return np.zeros_like(raw)
+    squared = np.square(np.diff(raw, axis=1)) / 2
+    return np.concatenate([squared, squared[:, -1:]], axis=1)
 
 
 def bleed_through(marker: np.ndarray, autofluorescence: np.ndarray) -> float:

@@ -67,6 +67,10 @@ class SlideFolder:
         return self.work / "overview.zarr"
 
     @property
+    def picture(self) -> Path:
+        return self.work / "picture.zarr"
+
+    @property
     def survey(self) -> Path:
         return self.work / "survey.json"
 

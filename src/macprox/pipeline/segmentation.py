@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +126,7 @@ def segment_slide(
         slide=slide,
         nucleus=study.image.nucleus,
         correction=survey.correction,
-        nuclear=StainStatistics.from_sample(survey.corrected_sample(study.image.nucleus)),
+        nuclear=_nuclear_stain(survey, study.image.nucleus),
         parameters=study.segmentation,
         body_thresholds=thresholds,
         anchors=folder.anchors,
@@ -146,6 +146,12 @@ def segment_slide(
     return Segmented(
         len(cells), int(sum(part["n_cut"] for part in parts)), unmeasured_px, thresholds
     )
+
+
+def _nuclear_stain(survey: Survey, nucleus: str) -> StainStatistics:
+    """Of the corrected stain, with the grain of the raw one: correction adds no signal."""
+    stain = StainStatistics.from_sample(survey.corrected_sample(nucleus))
+    return replace(stain, grain=survey.correction.stains[nucleus].grain)
 
 
 def body_thresholds(parameters: SegmentationParameters, survey: Survey) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,41 +61,48 @@ def survey_slide(
     """Read every pixel once; write overview, tissue outline and channel statistics."""
     grid = SurveyGrid.of(slide)
     blocks = grid.blocks()
-    overview = _create_overview(folder, slide, grid)
-    job = partial(_write_block, slide=slide, grid=grid, overview=str(folder.overview))
+    overview = _create(folder.overview, slide, grid, grid.factor)
+    if grid.picture_factor < grid.factor:
+        _create(folder.picture, slide, grid, grid.picture_factor)
+    job = partial(_write_block, slide=slide, grid=grid, folder=folder)
     advance = options.watcher.stage(slide.slide_id, "survey", len(blocks))
-    sample = np.empty((len(slide.channels), *grid.sample_shape), np.float32)
-    for block, pixels in zip(blocks, options.workers.map(job, blocks, advance), strict=True):
-        sample[(slice(None), *grid.sample_box(block.core).slices)] = pixels
-    masks = _tissue(slide, image, grid, overview, sample)
+    points = np.empty((2, len(slide.channels), *grid.sample_shape), np.float32)
+    for block, found in zip(blocks, options.workers.map(job, blocks, advance), strict=True):
+        points[(..., *grid.sample_box(block.core).slices)] = found
+    masks = _tissue(slide, image, grid, overview, points[0])
     tissue = _outlines(masks, grid)
     write_regions(folder.tissue, tissue, slide.pixel_size_um)
-    tissue_mm2 = tissue.tissue_window.area / 1e6
-    survey = _describe(slide, image, _in_tissue(sample, masks, grid), tissue_mm2)
+    in_tissue = _in_tissue(points, masks, grid)
+    survey = _describe(slide, image, in_tissue, tissue.tissue_window.area / 1e6)
     _save(survey, folder)
     return survey
 
 
-def _create_overview(folder: SlideFolder, slide: Slide, grid: SurveyGrid):
-    side = grid.blocks()[0].core.shape
-    chunk = [-(-length // grid.factor) for length in side]
-    overview = zarr.create_array(
-        store=str(folder.overview),
-        shape=(len(slide.channels), *grid.overview_shape),
-        chunks=(1, *chunk),
+def _create(path: Path, slide: Slide, grid: SurveyGrid, factor: int):
+    """An empty ``(c, y, x)`` array, one chunk a block: no two blocks write into the same."""
+    shape, block = ([-(-n // factor) for n in n_px] for n_px in (grid.shape, grid.block_shape))
+    array = zarr.create_array(
+        store=str(path),
+        shape=(len(slide.channels), *shape),
+        chunks=(1, *block),
         dtype="float32",
         overwrite=True,
     )
-    overview.attrs["pixel_size_um"] = grid.overview_pixel_um
-    overview.attrs["channels"] = list(slide.channels)
-    return overview
+    array.attrs["pixel_size_um"] = factor * slide.pixel_size_um
+    array.attrs["channels"] = list(slide.channels)
+    return array
 
 
-def _write_block(block: Tile, slide: Slide, grid: SurveyGrid, overview: str) -> np.ndarray:
-    pixels, sample = survey_block(slide, grid, block)
-    target = zarr.open_array(overview, mode="r+")
-    target[(slice(None), *grid.overview_box(block.core).slices)] = pixels
-    return sample
+def _write_block(block: Tile, slide: Slide, grid: SurveyGrid, folder: SlideFolder) -> np.ndarray:
+    """Write one block's averages; ``(2, c, y, x)``: its sample and that sample's roughness."""
+    found = survey_block(slide, grid, block)
+    averages = [(folder.overview, grid.factor, found.overview)]
+    if found.picture is not None:
+        averages.append((folder.picture, grid.picture_factor, found.picture))
+    for path, factor, pixels in averages:
+        target = zarr.open_array(str(path), mode="r+")
+        target[(slice(None), *grid.overview_box(block.core, factor).slices)] = pixels
+    return np.stack([found.sample, found.roughness])
 
 
 def _tissue(
@@ -125,21 +133,21 @@ def _outlines(masks: TissueMasks, grid: SurveyGrid) -> Regions:
     return Regions(tissue_window=footprint, airspace=airspace)
 
 
-def _in_tissue(sample: np.ndarray, masks: TissueMasks, grid: SurveyGrid) -> np.ndarray:
-    """``(c, n)``: the lattice points in the footprint; all of them where there is none."""
+def _in_tissue(points: np.ndarray, masks: TissueMasks, grid: SurveyGrid) -> np.ndarray:
+    """``(2, c, n)``: the lattice points in the footprint; all of them where there is none."""
     rows, columns = (
         np.minimum(np.arange(n) * grid.stride_px // grid.factor, size - 1)
         for n, size in zip(grid.sample_shape, grid.overview_shape, strict=True)
     )
     inside = masks.footprint[np.ix_(rows, columns)]
-    return sample[:, inside] if inside.any() else sample.reshape(len(sample), -1)
+    return points[..., inside] if inside.any() else points.reshape(*points.shape[:2], -1)
 
 
 def _describe(
-    slide: Slide, image: ImageParameters, pixels: np.ndarray, tissue_mm2: float
+    slide: Slide, image: ImageParameters, points: np.ndarray, tissue_mm2: float
 ) -> Survey:
-    sample = dict(zip(slide.channels, pixels, strict=True))
-    correction = Correction.from_sample(sample, image.autofluorescence)
+    sample, rough = (dict(zip(slide.channels, values, strict=True)) for values in points)
+    correction = Correction.from_sample(sample, image.autofluorescence, rough)
     quality = slide_flags(tissue_mm2, slide.pixel_size_um)
     quality += channel_flags(sample, correction.stains, slide.dtype)
     return Survey(correction, sample, quality)

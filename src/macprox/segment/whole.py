@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from macprox.image.stain import StainStatistics
+from macprox.image.stain import StainStatistics, roughness
 from macprox.image.tiles import Box, tile_grid
 from macprox.segment import bodies, nuclei
 from macprox.segment.cells import grow_cells
@@ -116,15 +116,10 @@ def segment_nuclei(
     """
     parameters = parameters or SegmentationParameters()
     if isinstance(stain, np.ndarray):
-        statistics = statistics or StainStatistics.from_sample(nuclei.smooth(stain, pixel_size_um))
+        statistics = statistics or nuclei.describe(stain, pixel_size_um)
         return label_nuclei(stain, pixel_size_um, statistics, parameters).astype(np.int64)
     if statistics is None:
-        step = max(1, round((stain.size / 1e6) ** 0.5))
-        statistics = StainStatistics.from_sample(
-            stain.map_overlap(nuclei.smooth, depth=8, boundary="none", pixel_size_um=pixel_size_um)[
-                ::step, ::step
-            ].compute()
-        )
+        statistics = _describe_lazily(stain, pixel_size_um)
     halo_px = int(np.ceil(halo_um(parameters) / pixel_size_um))
     return stain.map_overlap(
         _anchor_block,
@@ -139,6 +134,18 @@ def segment_nuclei(
         statistics=statistics,
         parameters=parameters,
     )
+
+
+def _describe_lazily(stain: da.Array, pixel_size_um: float) -> StainStatistics:
+    """`nuclei.describe` on a lattice of the image."""
+    import dask
+
+    step = max(1, round((stain.size / 1e6) ** 0.5))
+    options = {"depth": 8, "boundary": "none", "dtype": np.float32}
+    smoothed = stain.map_overlap(nuclei.smooth, pixel_size_um=pixel_size_um, **options)
+    rough = stain.map_overlap(roughness, **options)
+    sample, grain = dask.compute(smoothed[::step, ::step], rough[::step, ::step])
+    return StainStatistics.from_sample(sample).with_grain(sample, grain)
 
 
 def _anchor_block(stain, frame, pixel_size_um, statistics, parameters, block_info=None):
