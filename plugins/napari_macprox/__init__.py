@@ -1,0 +1,1 @@
+"""The napari plugin: opens slides and result folders; nothing in macprox imports it."""

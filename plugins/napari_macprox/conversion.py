@@ -1,0 +1,244 @@
+"""Slides and results as napari layers: plain tuples, made and tested without a viewer.
+
+Layers are in micrometres. macprox measures from the outer corner of the first pixel, napari
+places pixel centres; every pixel layer is therefore moved by half a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+import zarr
+
+import macprox as mp
+from macprox.celltable import OTHER
+from macprox.errors import MacproxError
+from macprox.regions.contours import as_multipolygon
+from macprox.report.overview import (
+    MACROPHAGE_MARKER_COLOURS,
+    NUCLEUS_COLOUR,
+    TUMOUR_MARKER_COLOUR,
+    contrast_limits,
+    stains,
+)
+from macprox.report.style import phenotype_colours
+from macprox.slide import Slide
+from macprox.starter_study import guess_panel
+from napari_macprox.lazy import ClassView, SlidePlane
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from shapely import MultiPolygon
+
+    from macprox.results import SlideResult
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+OTHER_COLOURS = ("#9dff3d", "#ff9d5c", "#b9a3ff", "#ffffff")  # channels without a known role
+GLIMPSE_PX = 2048  # contrast is judged on at most this many pixels squared
+GLIMPSE_BOX_PX = 512
+MAX_POINTS = 50_000  # more cells than this make a points layer slow; a fixed stride thins them
+POINT_UM = 9.0
+CELL_OPACITY = 0.6  # the stain must stay visible underneath
+FAINT_ALPHA = "50"  # "Other" is most of many slides and the least of their news
+OUTLINE_FRAC = 1 / 400  # of the slide's width: visible in the overview
+OUTLINE_UM = (1.0, 20.0)
+OUTLINE_DETAIL_UM = 0.5  # corners nearer to a straight line than this are left out
+
+
+def slide_layers(slide: Slide, colours: Mapping[str, str] | None = None) -> list[LayerData]:
+    """One additive image layer a channel, as a pyramid where the file holds one.
+
+    Parameters
+    ----------
+    slide : Slide
+    colours : dict of str to str, optional
+        Colour of each channel to show; the others are there, switched off. Default: nuclei,
+        tumour marker and macrophage markers, guessed from the channels' names.
+    """
+    shown = dict(guessed_colours(slide.channels) if colours is None else colours)
+    spare = cycle(OTHER_COLOURS)
+    layers: list[LayerData] = []
+    for channel in slide.channels:
+        levels = [SlidePlane(slide, channel, level) for level in range(len(slide.level_shapes))]
+        about = _image(channel, shown.get(channel) or next(spare), _glimpse(levels[-1]))
+        about |= _placed(slide.pixel_size_um) | _from(slide.slide_id, slide.path)
+        about |= {"visible": channel in shown, "multiscale": len(levels) > 1}
+        layers.append((levels if len(levels) > 1 else levels[0], about, "image"))
+    return layers
+
+
+def result_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
+    """One slide's results: pixels, cells coloured by phenotype, tissue and tumour border.
+
+    Returns
+    -------
+    layers : list
+        Nothing but cells and outlines for a table that another tool made.
+    lacking : str or None
+        Why the slide is shown at low resolution only.
+    """
+    pixels, lacking = _pixel_layers(result)
+    return [*pixels, _cell_layer(result), *_outline_layers(result)], lacking
+
+
+def guessed_colours(channels: tuple[str, ...]) -> dict[str, str]:
+    """Nuclei blue, tumour marker cyan, macrophage markers magenta and yellow, by name alone."""
+    panel = guess_panel(channels)
+    warm = dict.fromkeys([*panel.macrophages[:1], *panel.resident[:1], *panel.monocytic[:1]])
+    colours = dict(zip(warm, MACROPHAGE_MARKER_COLOURS, strict=False))
+    if panel.tumour:
+        colours[panel.tumour] = TUMOUR_MARKER_COLOUR
+    if panel.nucleus:
+        colours[panel.nucleus] = NUCLEUS_COLOUR
+    return colours or dict.fromkeys(channels[:1], OTHER_COLOURS[-1])
+
+
+def classes_of(cells: pd.DataFrame, colours: Mapping[str, str]) -> np.ndarray:
+    """The class of each cell id: 1 for the first phenotype of ``colours``, and so on.
+
+    Returns
+    -------
+    (n + 1,) uint8 or wider
+        Indexed by ``cell_id``; 0 for the background and for ids that no row has.
+    """
+    number = {phenotype: i for i, phenotype in enumerate(colours, start=1)}
+    ids = cells["cell_id"].to_numpy(np.int64)
+    classes = np.zeros(int(ids.max(initial=0)) + 1, np.min_scalar_type(len(number)))
+    classes[ids] = cells["phenotype"].astype(str).map(number).to_numpy()
+    return classes
+
+
+def _pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
+    source = result.manifest["source"]
+    channels = tuple(source["channels"])
+    if not channels:  # a table that another tool made never had pixels here
+        return [], None
+    colours = {stain.channel: stain.colour for stain in stains(channels, result.study)}
+    try:
+        slide = mp.open_slide(source["path"], source["pixel_size_um"], result.slide_id)
+    except MacproxError as error:
+        return _overview_layers(result, colours), f"Shown at low resolution: {error}"
+    if slide.fingerprint != source["fingerprint"]:
+        reason = f"{slide.path} is no longer the file that these results were made from"
+        return _overview_layers(result, colours), f"Shown at low resolution: {reason}."
+    return slide_layers(slide, colours), None
+
+
+def _overview_layers(result: SlideResult, colours: Mapping[str, str]) -> list[LayerData]:
+    overview = result.overview()
+    if overview is None:
+        return []
+    layers: list[LayerData] = []
+    for channel, plane in zip(overview.channels, overview.mean, strict=True):
+        about = _image(f"{channel} (overview)", colours.get(channel, OTHER_COLOURS[-1]), plane)
+        about |= _placed(overview.pixel_size_um) | _from(result.slide_id, result.path)
+        layers.append((plane, about | {"visible": channel in colours}, "image"))
+    return layers
+
+
+def _cell_layer(result: SlideResult) -> LayerData:
+    cells = result.cells()
+    colours = _phenotype_colours(result, cells)
+    about = {"name": "cells", "blending": "translucent"} | _from(result.slide_id, result.path)
+    if not result.folder.labels.exists():
+        return _points(cells, colours, about)
+    about |= _placed(result.pixel_size_um) | {"multiscale": True, "opacity": CELL_OPACITY}
+    unseen = {None: "transparent", 0: "transparent"}
+    tints = {name: c + FAINT_ALPHA if name == OTHER else c for name, c in colours.items()}
+    about["colormap"] = unseen | dict(enumerate(tints.values(), start=1))
+    about["features"] = {"index": [*range(len(colours) + 1)], "phenotype": ["none", *colours]}
+    classes = classes_of(cells, colours)
+    levels = _label_levels(result.folder.labels / "cells")
+    return [ClassView(level, classes) for level in levels], about, "labels"
+
+
+def _label_levels(group: Path) -> list[zarr.Array]:
+    """Zarr arrays, full resolution first; napari keeps dask results and would show old classes."""
+    attributes: Any = zarr.open_group(str(group), mode="r").attrs["ome"]
+    paths = [level["path"] for level in attributes["multiscales"][0]["datasets"]]
+    return [zarr.open_array(str(group / path), mode="r") for path in paths]
+
+
+def _phenotype_colours(result: SlideResult, cells: pd.DataFrame) -> dict[str, str]:
+    """The report's colours; a phenotype that only the table names comes after the study's."""
+    study = result.study
+    named = dict.fromkeys([*study.phenotypes, *sorted(cells["phenotype"].astype(str).unique())])
+    return phenotype_colours([*named], study.proximity.tumour, study.proximity.macrophages)
+
+
+def _points(cells: pd.DataFrame, colours: Mapping[str, str], about: dict[str, Any]) -> LayerData:
+    stride = max(1, -(-len(cells) // MAX_POINTS))
+    drawn = cells.iloc[::stride]
+    phenotype = drawn["phenotype"].astype(str)
+    about |= {"units": ("um", "um"), "size": POINT_UM, "border_width": 0}  # borders hide colours
+    about["face_color"] = [colours[name] for name in phenotype]
+    about["features"] = {"cell_id": drawn["cell_id"].to_numpy(), "phenotype": phenotype.to_numpy()}
+    if stride > 1:
+        about["name"] = f"cells (one of {stride})"
+    return drawn[["y_um", "x_um"]].to_numpy(float), about, "points"
+
+
+def _outline_layers(result: SlideResult) -> list[LayerData]:
+    regions = result.regions()
+    drawn = (
+        ("tissue", regions.tissue_window, "#8a94a0"),
+        ("exclusions", regions.exclusions, "#ff5a36"),
+        ("tumour border", regions.tumour, "#ffffff"),
+    )
+    there = [(name, area, colour) for name, area, colour in drawn if not area.is_empty]
+    if not there:
+        return []
+    west, _, east, _ = shapely.total_bounds([area for _, area, _ in there])
+    width_um = float(np.clip((east - west) * OUTLINE_FRAC, *OUTLINE_UM))
+    about = _from(result.slide_id, result.path) | {"edge_width": width_um}
+    return [_outline(area, about | {"name": name, "edge_color": c}) for name, area, c in there]
+
+
+def _outline(area: MultiPolygon, about: dict[str, Any]) -> LayerData:
+    """Every ring as a closed path: napari's polygons know no holes."""
+    simple = as_multipolygon(area.simplify(OUTLINE_DETAIL_UM))
+    rings = [ring for piece in simple.geoms for ring in (piece.exterior, *piece.interiors)]
+    about = about | {"shape_type": "path", "face_color": "transparent", "units": ("um", "um")}
+    return [shapely.get_coordinates(ring)[:, ::-1] for ring in rings], about, "shapes"
+
+
+def _image(name: str, colour: str, plane: np.ndarray) -> dict[str, Any]:
+    black, white = contrast_limits(plane)
+    return {
+        "name": name,
+        "colormap": colour,
+        "blending": "additive",
+        "contrast_limits": (black, white if white > black else black + 1),
+    }
+
+
+def _placed(pixel_size_um: float) -> dict[str, Any]:
+    return {
+        "scale": (pixel_size_um, pixel_size_um),
+        "translate": (pixel_size_um / 2, pixel_size_um / 2),
+        "units": ("um", "um"),
+    }
+
+
+def _from(slide_id: str, path: Path) -> dict[str, Any]:
+    return {"metadata": {"slide_id": slide_id, "path": str(path)}}
+
+
+def _glimpse(plane: SlidePlane) -> np.ndarray:
+    """Enough of a plane to judge its contrast: all of a small one, boxes on a grid of a large."""
+    height, width = plane.shape
+    if height * width <= GLIMPSE_PX**2:
+        return plane[:, :]
+    corners = [np.linspace(0, side - GLIMPSE_BOX_PX, 4).astype(int) for side in (height, width)]
+    boxes = [
+        plane[max(y, 0) : max(y, 0) + GLIMPSE_BOX_PX, max(x, 0) : max(x, 0) + GLIMPSE_BOX_PX]
+        for y in corners[0]
+        for x in corners[1]
+    ]
+    return np.concatenate([box.ravel() for box in boxes])
