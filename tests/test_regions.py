@@ -18,7 +18,6 @@ from macprox.regions import (
     Regions,
     mask_from_polygons,
     polygons_from_mask,
-    region_words,
     tumour_region,
 )
 from macprox.regions.contours import polygons_from_field, without_small_parts
@@ -381,11 +380,3 @@ def test_a_drawn_tumour_replaces_the_proposal(regions):
 def test_an_unknown_source_is_refused():
     with pytest.raises(ValueError, match="tumour_source must be one of auto, file, reviewer"):
         Regions(tissue_window=WINDOW, tumour_source="guess")
-
-
-def test_a_region_s_word_follows_from_the_distance():
-    distance = [-100.01, -100, 0, 0.01, 100, 100.01, np.nan]
-    assert region_words(distance, 100).tolist() == [
-        *("core", "inner_margin", "inner_margin", "outer_margin"),
-        *("outer_margin", "distant", "no_tumour"),
-    ]

@@ -65,21 +65,26 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     cells, lost_edits = _name(cells, study, corrections)
     proximity = study.proximity
     targets = [name for name in (*proximity.macrophages, proximity.tumour) if study.phenotypes]
-    cells = annotate_neighbours(cells, targets, proximity.radii_um)
-    observed = cells[cells["in_window"] & ~cells["excluded"]]
+    is_observed = cells["in_window"] & ~cells["excluded"]
+    observed = annotate_neighbours(cells[is_observed], targets, proximity.radii_um)
     window = None if regions.observed.is_empty else Window.from_polygon(regions.observed)
     statistics = slide_statistics(
         observed, window, regions.tumour, proximity, study.regions.margin_um
     )
     write_parquet(folder.gates, gates)
     write_regions(folder.regions, regions, pixel_size_um)
-    write_parquet(folder.cells, cells)
+    write_parquet(folder.cells, _with_columns_of(cells, observed))
     write_parquet(folder.statistics, statistics)
     return {
         "counts": _counts(cells, regions),
         "quality": _quality(observed, regions, study, manifest),
         "warnings": [*areas.messages, *(f"Edit finds no cell any more: {e}" for e in lost_edits)],
     }
+
+
+def _with_columns_of(cells: pd.DataFrame, observed: pd.DataFrame) -> pd.DataFrame:
+    """All cells with the distances of the observed; an excluded cell has no neighbours."""
+    return cells.join(observed[observed.columns.difference(cells.columns, sort=False)])
 
 
 def _af_suspect(cells: pd.DataFrame, autofluorescence: str | None) -> np.ndarray:

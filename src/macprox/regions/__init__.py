@@ -8,7 +8,6 @@ from macprox.regions.parameters import RegionParameters
 # Resolved on first use: study.py needs the parameters alone, without scipy and shapely.
 _HOMES = {
     "Regions": "macprox.regions.model",
-    "region_words": "macprox.regions.model",
     "TumourProposal": "macprox.regions.tumour",
     "tumour_region": "macprox.regions.tumour",
     "polygons_from_mask": "macprox.regions.contours",
@@ -21,13 +20,12 @@ __all__ = [
     "TumourProposal",
     "mask_from_polygons",
     "polygons_from_mask",
-    "region_words",
     "tumour_region",
 ]
 
 if TYPE_CHECKING:
     from macprox.regions.contours import mask_from_polygons, polygons_from_mask
-    from macprox.regions.model import Regions, region_words
+    from macprox.regions.model import Regions
     from macprox.regions.tumour import TumourProposal, tumour_region
 
 

@@ -15,7 +15,6 @@ from macprox.regions.contours import as_multipolygon
 
 TUMOUR_SOURCES = ("auto", "file", "reviewer", "none")
 OUTSIDE = 0  # lesion_id of a cell in no lesion
-NO_TUMOUR = "no_tumour"  # the region of every cell of a slide without a tumour border
 # Tissue this close to an airspace may be a septum, lined by normal epithelium on both faces,
 # which is neither the tumour's epithelium nor its stroma: it stays "tissue".
 SEPTUM_UM = 20.0
@@ -145,35 +144,6 @@ class Regions:
     @cached_property
     def _perhaps_septum(self) -> MultiPolygon:
         return as_multipolygon(self.airspace.buffer(SEPTUM_UM))
-
-
-def region_words(border_distance_um: np.ndarray, margin_um: float) -> np.ndarray:
-    """Core, inner_margin, outer_margin or distant.
-
-    Parameters
-    ----------
-    border_distance_um : (n,) float
-        Signed distance to the tumour border, inside negative; NaN where there is no border.
-    margin_um : float
-
-    Returns
-    -------
-    (n,) object
-        ``no_tumour`` where the distance is NaN. The border itself is inner margin, a cell
-        exactly at ``margin_um`` belongs to the margin.
-
-    Examples
-    --------
-    >>> region_words([-101, 0, 100, 101, float("nan")], 100).tolist()
-    ['core', 'inner_margin', 'outer_margin', 'distant', 'no_tumour']
-    """
-    distance = np.asarray(border_distance_um, dtype=float)
-    words = np.full(distance.shape, NO_TUMOUR, dtype=object)
-    words[distance < -margin_um] = "core"
-    words[(distance >= -margin_um) & (distance <= 0)] = "inner_margin"
-    words[(distance > 0) & (distance <= margin_um)] = "outer_margin"
-    words[distance > margin_um] = "distant"
-    return words
 
 
 def _inside(area: BaseGeometry, xy: np.ndarray) -> np.ndarray:

@@ -31,7 +31,9 @@ BOUNDARY_FRAC = 0.35
 # 100 nuclei on the tissue images with such layers; with it, 33, and no nucleus lost elsewhere.
 CONTRAST_FRAC = 0.25
 
-PERSISTENCE = 0.15  # in units of the landscape, where a round nucleus rises by about 1
+# In units of the landscape, where a round nucleus rises by about 1. From .15 to .10 merges on real
+# nuclei fall from 6.1 to 4.9 %, splits rise from 0.8 to 1.4 %.
+PERSISTENCE = 0.10
 LANDSCAPE_LEVELS = 100  # steps a unit: integers, so that ties are ties in every tile
 
 
