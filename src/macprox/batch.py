@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from macprox.errors import MacproxError, ResultError
+from macprox.errors import MacproxError, PixelSizeError, ResultError
 from macprox.io.atomic import write_text
-from macprox.io.images import find_slides, open_slide, unique_slide_ids
+from macprox.io.images import SlideInfo, find_slides, inspect_slide, open_slide, unique_slide_ids
 from macprox.io.samples import read_samples, sample_of
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder, slide_folders
 from macprox.pipeline import RunOptions, finish_slide, run_slide
+from macprox.pipeline.contents import INDEX_FILE, write_contents
 from macprox.pipeline.stages import Ledger
-from macprox.report import FailedSlide, write_index
 from macprox.results import SlideResult
 from macprox.study import Study
 
-INDEX_FILE = "index.html"
+__all__ = ["INDEX_FILE", "BatchError", "Failure", "run", "update"]
+
 TRACEBACK_FILE = "error.txt"
 
 
@@ -84,19 +86,35 @@ def run(
         Before anything is computed, if the study or the list of slides is not valid.
     """
     study = study if isinstance(study, Study) else Study.from_toml(study)
-    out = Path(out)
+    out, options = Path(out), options or RunOptions()
+    if pixel_size_um is not None and not 0 < pixel_size_um < float("inf"):
+        raise PixelSizeError(
+            f"The pixel size must be a positive number of micrometres, found {pixel_size_um!r}."
+        )
     paths = find_slides(slides)
     samples = read_samples(study.cohort.samples)
-    _prepare(out, study)
+    options.workers.check()
+    write_text(out / STUDY_FILE, study.to_toml())
     given_um = pixel_size_um if pixel_size_um is not None else study.image.pixel_size_um
 
     def one(path: Path, folder: SlideFolder) -> SlideResult:
         slide = open_slide(path, pixel_size_um=given_um, slide_id=folder.slide_id)
         Ledger.open(folder).note(**sample_of(samples, folder.slide_id))
-        return run_slide(slide, study, folder, options)
+        problems = _problems(inspect_slide(path))
+        if samples is not None and folder.slide_id not in set(samples["slide_id"]):
+            problems.append(f"{study.cohort.samples} has no row for this slide.")
+        return run_slide(slide, study, folder, options, problems)
 
     folders = [slide_folder(out, slide_id) for slide_id in unique_slide_ids(paths)]
-    return _each(list(zip(paths, folders, strict=True)), one, out)
+    work = _Work(out, study, options)
+    return work.each(list(zip(paths, folders, strict=True)), one)
+
+
+def _problems(info: SlideInfo) -> list[str]:
+    """What stays doubtful about a slide that could be opened: a missing scale was given."""
+    if info.pixel_size_um is not None:
+        return list(info.problems)
+    return [problem for problem in info.problems if not problem.startswith("no pixel size")]
 
 
 def update(
@@ -118,7 +136,7 @@ def update(
     BatchError
         If a slide failed; the others are finished.
     """
-    results = Path(results)
+    results, options = Path(results), options or RunOptions()
     folders = slide_folders(results)
     before = Study.from_toml(results / STUDY_FILE)
     after = before
@@ -129,54 +147,59 @@ def update(
             "The study's [image] or [segmentation] differs from the one that made these cells; "
             "`macprox update` reads no pixels. Use `macprox run` with the slides."
         )
-    _prepare(results, after)
+    write_text(results / STUDY_FILE, after.to_toml())
 
     def one(path: Path, folder: SlideFolder) -> SlideResult:
         return finish_slide(after, folder, options)
 
-    return _each([(folder.path, folder) for folder in folders], one, results)
+    return _Work(results, after, options).each([(folder.path, folder) for folder in folders], one)
 
 
-def _prepare(out: Path, study: Study) -> None:
-    try:
-        write_text(out / STUDY_FILE, study.to_toml())
-    except OSError as error:
-        raise ResultError(f"Cannot write to {out}: {error.strerror}.") from error
+@dataclass(frozen=True)
+class _Work:
+    """What every slide of one call shares."""
+
+    out: Path
+    study: Study
+    options: RunOptions
+
+    def each(
+        self,
+        slides: Sequence[tuple[Path, SlideFolder]],
+        one: Callable[[Path, SlideFolder], SlideResult],
+    ) -> list[SlideResult]:
+        """Do every slide; keep what works, note what does not."""
+        results: list[SlideResult] = []
+        failures: list[Failure] = []
+        for number, (path, folder) in enumerate(slides, start=1):
+            self.options.watcher.slide(folder.slide_id, number, len(slides))
+            try:
+                results.append(one(path, folder))
+                _forget_failure(folder)
+            except MacproxError as error:
+                failures.append(_note_failure(folder, str(error)))
+            except Exception as error:  # noqa: BLE001 - a bug in one slide must not cost the others
+                failures.append(_note_bug(folder, error))
+        failed = {failure.slide_id: failure.reason for failure in failures}
+        write_contents(self.out, self.study, results, failed)
+        if failures:
+            raise BatchError(results, failures)
+        return results
 
 
-def _each(
-    slides: Sequence[tuple[Path, SlideFolder]],
-    one: Callable[[Path, SlideFolder], SlideResult],
-    out: Path,
-) -> list[SlideResult]:
-    """Do every slide; keep what works, note what does not."""
-    results: list[SlideResult] = []
-    failures: list[Failure] = []
-    for path, folder in slides:
-        try:
-            results.append(one(path, folder))
-            _forget_failure(folder)
-        except MacproxError as error:
-            failures.append(_note_failure(folder, str(error)))
-        except Exception as error:  # noqa: BLE001 - a bug in one slide must not cost the others
-            write_text(folder.path / TRACEBACK_FILE, traceback.format_exc())
-            failures.append(
-                _note_failure(
-                    folder,
-                    f"unexpected {type(error).__name__}: {error} "
-                    f"(a bug; details in {folder.path / TRACEBACK_FILE})",
-                )
-            )
-    failed = [FailedSlide(failure.slide_id, failure.reason) for failure in failures]
-    write_index([*results, *failed], out / INDEX_FILE)
-    if failures:
-        raise BatchError(results, failures)
-    return results
+def _note_bug(folder: SlideFolder, error: Exception) -> Failure:
+    details = folder.path / TRACEBACK_FILE
+    with suppress(MacproxError):
+        write_text(details, traceback.format_exc())
+    reason = f"unexpected {type(error).__name__}: {error} (a bug; details in {details})"
+    return _note_failure(folder, reason)
 
 
 def _note_failure(folder: SlideFolder, reason: str) -> Failure:
     failure = Failure(folder.slide_id, " ".join(reason.split()))
-    Ledger.open(folder).note(failure=failure.reason)
+    # A manifest that cannot be read or written may be the very reason; it is told all the same.
+    with suppress(MacproxError):
+        Ledger.open(folder).note(failure=failure.reason)
     return failure
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-USER_ERROR = 2
-SOME_FAILED = 1
+SOME_FAILED, USER_ERROR, STOPPED = 1, 2, 130
 
 Slides = Annotated[list[str], typer.Argument(help="Slide files, folders of slides, or globs.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]
@@ -48,16 +49,16 @@ def main() -> None:
     """Entry point: a user's mistake is one line and exit code 2, never a traceback."""
     try:
         app()
+    except _Stopped:
+        typer.echo("macprox: stopped; the same command goes on from here.", err=True)
+        sys.exit(STOPPED)
     except MacproxError as error:
         typer.echo(f"macprox: {error}", err=True)
-        sys.exit(SOME_FAILED if _is_batch_error(error) else USER_ERROR)
-    except KeyboardInterrupt:
-        typer.echo("macprox: stopped; the same command goes on from here.", err=True)
-        sys.exit(130)
+        sys.exit(SOME_FAILED if hasattr(error, "failures") else USER_ERROR)
 
 
-def _is_batch_error(error: MacproxError) -> bool:
-    return hasattr(error, "failures")
+class _Stopped(Exception):
+    """Ctrl-C; typer would turn a KeyboardInterrupt into a mere "Aborted"."""
 
 
 @app.callback(invoke_without_command=True)
@@ -75,29 +76,37 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Analyse the sample slides from pixels to reports."""
-    from macprox.batch import INDEX_FILE
+    from macprox.batch import run as run_batch
+    from macprox.pipeline import RunOptions
+    from macprox.progress import percent
     from macprox.sample_data import sample_folder
 
-    samples = sample_folder(out)
-    _run([str(samples / "slides")], samples / "study.toml", out, quiet=quiet)
-    typer.echo(f"Open {(out / INDEX_FILE).resolve()} in a browser.")
+    with _told(out), _watch(quiet) as watcher:
+        samples = sample_folder(_writable(out), percent(watcher))
+        options = RunOptions(watcher=watcher)
+        results = run_batch([samples / "slides"], samples / "study.toml", out, options=options)
+    _say_done(results, out)
     typer.echo(f"Tables: {out / 'slides'}/<slide>/cells.parquet and statistics.parquet")
 
 
 @app.command()
 def inspect(slides: Slides, as_json: AsJson = False) -> None:
     """Show format, size, pyramid, channels, pixel size and problems of slides."""
-    from macprox.io.images import find_slides, inspect_slide
-
-    found = [inspect_slide(path) for path in find_slides(slides)]
+    infos, damaged = _inspected(slides)
     if as_json:
-        typer.echo(json.dumps([_slide_facts(info) for info in found], indent=2))
-        return
-    for info in found:
-        for name, value in _slide_facts(info).items():
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            typer.echo(f"{name:>18}  {shown if shown not in (None, '') else '-'}")
-        typer.echo("")
+        found = [_slide_facts(info) for info in infos]
+        found += [{"path": str(path), "error": reason} for path, reason in damaged]
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        for info in infos:
+            for name, value in _slide_facts(info).items():
+                shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+                typer.echo(f"{name:>18}  {shown if shown not in (None, '') else '-'}")
+            typer.echo("")
+    for _, reason in damaged:
+        typer.echo(f"macprox: {reason}", err=True)
+    if damaged:
+        raise typer.Exit(SOME_FAILED if infos else USER_ERROR)
 
 
 @app.command()
@@ -108,13 +117,19 @@ def init(
 ) -> None:
     """Write a commented starter study with channels guessed from their names."""
     from macprox.io.atomic import write_text
-    from macprox.io.images import find_slides, inspect_slide
     from macprox.starter_study import starter_study
 
     if out.exists() and not force:
         raise MacproxError(f"{out} exists; give another name with -o, or --force to replace it.")
-    write_text(out, starter_study([inspect_slide(path) for path in find_slides(slides)]))
-    typer.echo(f"Wrote {out}. Read it, correct it, then: macprox run ... --study {out}")
+    infos, damaged = _inspected(slides)
+    for _, reason in damaged:
+        typer.echo(f"macprox: left out: {reason}", err=True)
+    if not infos:
+        raise typer.Exit(USER_ERROR)
+    write_text(out, starter_study(infos))
+    named = " ".join(shlex.quote(slide) for slide in slides)
+    typer.echo(f"Wrote {out}. Read it, correct it, then:")
+    typer.echo(f"  macprox run {named} --study {shlex.quote(str(out))} --out results")
 
 
 @app.command()
@@ -130,10 +145,13 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Take slides from pixels to reports; the same command again does only what is missing."""
-    results = _run(
-        slides, study, out, quiet=quiet or as_json, pixel_size_um=pixel_size,
-        n_workers=workers, scheduler=scheduler, tile_px=tile,
-    )  # fmt: skip
+    from macprox.batch import run as run_batch
+    from macprox.pipeline import RunOptions, Workers
+
+    who = Workers(scheduler=scheduler) if workers is None else Workers(workers, scheduler)
+    with _told(out, as_json), _watch(quiet or as_json) as watcher:
+        options = RunOptions(tile_px=tile, workers=who, watcher=watcher)
+        results = run_batch(slides, study, out, pixel_size_um=pixel_size, options=options)
     _say_done(results, out, as_json)
 
 
@@ -150,7 +168,7 @@ def update(
     from macprox.batch import update as update_results
     from macprox.pipeline import RunOptions
 
-    with _watch(quiet or as_json) as watcher:
+    with _told(results, as_json), _watch(quiet or as_json) as watcher:
         done = update_results(results, study, RunOptions(watcher=watcher))
     _say_done(done, results, as_json)
 
@@ -220,70 +238,86 @@ def simulate(
     quiet: Quiet = False,
 ) -> None:
     """Make tissue with known truth: slides, truth tables, study.toml, samples.csv."""
+    from macprox.progress import percent
     from macprox.simulate import write_cohort
 
     with _watch(quiet) as watcher:
-        told = _Percent(watcher)
-        paths = write_cohort(out, seed, (size, size), patients, progress=told)
+        paths = write_cohort(
+            _writable(out), seed, (size, size), patients, progress=percent(watcher)
+        )
     for path in paths:
         typer.echo(str(path))
 
 
-class _Percent:
-    """A fraction done, told to a watcher that counts to a hundred."""
+def _inspected(slides: list[str]) -> tuple[list[Any], list[tuple[Path, str]]]:
+    """What is in the slides that can be read, and why the others cannot."""
+    from macprox.io.images import find_slides, inspect_slide
 
-    def __init__(self, watcher: Any) -> None:
-        self.watcher, self.done = watcher, {}
-
-    def __call__(self, slide_id: str, fraction: float) -> None:
-        if slide_id not in self.done:
-            self.done[slide_id] = (0, self.watcher.stage(slide_id, "simulate", 100))
-        before, advance = self.done[slide_id]
-        percent = int(100 * fraction)
-        advance(percent - before)
-        self.done[slide_id] = (percent, advance)
+    infos, damaged = [], []
+    for path in find_slides(slides):
+        try:
+            infos.append(inspect_slide(path))
+        except MacproxError as error:
+            damaged.append((path, str(error)))
+    return infos, damaged
 
 
-def _run(
-    slides: list[str],
-    study: Path,
-    out: Path,
-    quiet: bool,
-    pixel_size_um: float | None = None,
-    n_workers: int | None = None,
-    scheduler: str | None = None,
-    tile_px: int = 2048,
-) -> list[Any]:
-    from macprox.batch import run as run_batch
-    from macprox.pipeline import RunOptions, Workers
+@contextmanager
+def _watch(quiet: bool) -> Iterator[Any]:
+    """Who is told how far the work is; Ctrl-C ends it with a sentence."""
+    try:
+        if quiet:
+            from macprox.pipeline import Silent
 
-    workers = Workers(scheduler=scheduler) if n_workers is None else Workers(n_workers, scheduler)
-    with _watch(quiet) as watcher:
-        options = RunOptions(tile_px=tile_px, workers=workers, watcher=watcher)
-        return run_batch(slides, study, out, pixel_size_um=pixel_size_um, options=options)
+            yield Silent()
+        else:
+            from macprox.progress import Bars
+
+            with Bars() as bars:
+                yield bars
+    except KeyboardInterrupt:
+        raise _Stopped from None
 
 
-def _watch(quiet: bool) -> AbstractContextManager[Any]:
-    if quiet:
-        from macprox.pipeline import Silent
+@contextmanager
+def _told(out: Path, as_json: bool = False) -> Iterator[None]:
+    """When some slides fail, say first what was done of the others."""
+    from macprox.batch import BatchError
 
-        return nullcontext(Silent())
-    from macprox.progress import Bars
+    try:
+        yield
+    except BatchError as error:
+        _say_done(error.results, out, as_json, error.failures)
+        raise
 
-    return Bars()
 
-
-def _say_done(results: list[Any], out: Path, as_json: bool) -> None:
+def _say_done(results: list[Any], out: Path, as_json: bool = False, failures: Any = ()) -> None:
     if as_json:
-        answer = [
-            {"slide_id": result.slide_id, "path": str(result.path), **result.manifest["counts"]}
+        answer: list[dict[str, Any]] = [
+            {
+                "slide_id": result.slide_id,
+                "path": str(result.path),
+                **result.manifest["counts"],
+                "warnings": result.manifest["warnings"],
+            }
             for result in results
         ]
-        typer.echo(json.dumps(answer, indent=2))
+        answer += [{"slide_id": failed.slide_id, "failure": failed.reason} for failed in failures]
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
-    for result in results:
-        typer.echo(f"{result.slide_id}: {result.manifest['counts']['cells']} cells")
+    from macprox.progress import show_results
+
+    if results:
+        show_results(results)
     typer.echo(f"Open {(out / 'index.html').resolve()} in a browser.")
+
+
+def _writable(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MacproxError(f"Cannot write to {folder}: {error.strerror}.") from error
+    return folder
 
 
 def _slide_facts(info: Any) -> dict[str, Any]:

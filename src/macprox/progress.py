@@ -1,56 +1,130 @@
-"""How far a run is, for people: one bar a stage."""
+"""How far a run is, and what came of it, for people at a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from macprox.pipeline import Watcher
+    from macprox.results import SlideResult
 
 
 class Bars:
-    """A watcher (`macprox.pipeline.Watcher`) that draws rich progress bars on stderr.
+    """A watcher (`macprox.pipeline.Watcher`) that draws a rich progress bar on stderr.
 
-    Use it as a context manager; a stage without tiles shows as a line without a bar.
+    Use it as a context manager. One bar, because a cohort of hundreds of slides would scroll
+    the bar in work off the screen; a stage without tiles pulses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._progress = Progress(
             SpinnerColumn(),
+            TextColumn("{task.fields[place]}"),
             TextColumn("{task.fields[slide_id]}", style="bold"),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
+            transient=True,
         )
-        self._running: object = None
+        self._place = ""
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Bars:
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._finish()
         self._progress.stop()
 
-    def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:
-        self._finish()
-        task = self._progress.add_task(stage, total=n_tiles or 1, slide_id=slide_id)
-        self._running = task
-        return lambda n: self._progress.advance(task, n)
+    def slide(self, slide_id: str, number: int, n_slides: int) -> None:
+        self._place = f"{number}/{n_slides}" if n_slides > 1 else ""
 
-    def _finish(self) -> None:
-        if self._running is not None:
-            task = self._running
-            self._progress.update(task, completed=self._progress.tasks[task].total)  # type: ignore[index]
-            self._running = None
+    def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        done = 0
+        task = self._task = self._progress.add_task(
+            stage, total=n_tiles or None, slide_id=slide_id, place=self._place, count=""
+        )
+
+        def advance(n: int) -> None:
+            nonlocal done
+            done += n
+            self._progress.update(task, completed=done, count=f"{done}/{n_tiles}")
+
+        return advance
+
+
+def percent(watcher: Watcher) -> Callable[[str, float], None]:
+    """Tell a watcher, which counts tiles, of work whose progress is a fraction."""
+    done: dict[str, int] = {}
+    advance: dict[str, Callable[[int], None]] = {}
+
+    def told(slide_id: str, fraction: float) -> None:
+        if slide_id not in advance:
+            advance[slide_id] = watcher.stage(slide_id, "simulate", 100)
+        now = int(100 * fraction)
+        advance[slide_id](now - done.get(slide_id, 0))
+        done[slide_id] = now
+
+    return told
+
+
+def show_results(results: Sequence[SlideResult], console: Console | None = None) -> None:
+    """One line a slide: cells, and how often a tumour cell has a macrophage beside it.
+
+    Parameters
+    ----------
+    results : sequence of SlideResult
+        Finished, of one study.
+    console : rich.console.Console, optional
+        Default: stdout.
+    """
+    from macprox.report.numbers import count_text
+    from macprox.report.rows import POSITION, SavedNumbers
+    from macprox.report.sentences import answers, strata_text, with_a
+
+    console = console or Console(highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("slide", overflow="fold")
+    for title in ("cells", "observed", "expected", "p", "warnings"):
+        table.add_column(title, justify="right", no_wrap=True)
+    legend = ""
+    for result in results:
+        study, manifest = result.study, result.manifest
+        lead = next(iter(answers(SavedNumbers(result.statistics()), study, POSITION)), None)
+        numbers = ["–", "–", "–"]
+        if lead is not None:
+            numbers = [lead.observed.text, lead.expected.text, lead.p.text]
+            legend = (
+                f"observed: share of {with_a(lead.direction, study)} within "
+                f"{study.proximity.primary_radius_um:g} µm; expected: if they were placed at "
+                f"random among the non-tumour cells{strata_text(study)}."
+            )
+        cells = manifest["counts"].get("cells_observed", manifest["counts"]["cells"])
+        table.add_row(result.slide_id, count_text(cells), *numbers, str(n_warnings(manifest) or ""))
+    console.print(table, markup=False)
+    if legend:
+        console.print(legend, markup=False)
+
+
+def n_warnings(manifest: dict) -> int:
+    """What a person should look at before believing the numbers."""
+    flags = [flag for flag in manifest.get("quality", []) if flag["level"] == "warning"]
+    return len(flags) + len(manifest.get("warnings", []))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,7 +55,7 @@ class SlideResult:
 
     @property
     def folder(self) -> SlideFolder:
-        return SlideFolder(Path(self.path))
+        return SlideFolder(Path(os.path.abspath(self.path)))  # "." has no name and no parents
 
     @property
     def slide_id(self) -> str:
@@ -68,10 +69,13 @@ class SlideResult:
     @cached_property
     def study(self) -> Study:
         """The effective study, every default written out."""
-        return Study.from_toml(Path(self.path).parents[1] / STUDY_FILE)
+        return Study.from_toml(self.folder.path.parents[1] / STUDY_FILE)
 
     @property
     def pixel_size_um(self) -> float:
+        self._require(self.folder.manifest)
+        if "source" not in self.manifest:
+            raise ResultError(self._unfinished("pixel size"))
         return float(self.manifest["source"]["pixel_size_um"])
 
     def cells(self) -> pd.DataFrame:
@@ -127,25 +131,35 @@ class SlideResult:
         if not path.exists():
             return None
         stored = zarr.open_array(str(path), mode="r")
+        facts: dict[str, Any] = dict(stored.attrs)
         step = max(1, -(-max(stored.shape[1:]) // OVERVIEW_SIDE_PX))
         return Overview(
-            channels=tuple(stored.attrs["channels"]),
+            channels=tuple(facts["channels"]),
             mean=np.asarray(stored[:, ::step, ::step]),
-            pixel_size_um=float(stored.attrs["pixel_size_um"]) * step,
+            pixel_size_um=float(facts["pixel_size_um"]) * step,
         )
 
     def _table(self, path: Path) -> pd.DataFrame:
         import pandas as pd
 
         self._require(path)
-        return pd.read_parquet(path)
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise ResultError(
+                f"{path} is damaged ({' '.join(str(error).split())}); delete {path.parent} and run "
+                "the slide again."
+            ) from error
 
     def _require(self, path: Path) -> None:
         if not path.exists():
-            raise ResultError(
-                f"Slide {self.slide_id!r} has no {path.name} in {self.path}: the run stopped "
-                "before it. Run the same `macprox run` command again; it goes on from there."
-            )
+            raise ResultError(self._unfinished(path.name))
+
+    def _unfinished(self, what: str) -> str:
+        return (
+            f"Slide {self.slide_id!r} has no {what} in {self.path}: the run stopped before it. "
+            "Run the same `macprox run` command again; it goes on from there."
+        )
 
 
 def open_result(path: str | Path) -> SlideResult:
@@ -163,8 +177,9 @@ def open_result(path: str | Path) -> SlideResult:
     """
     result = SlideResult(Path(path))
     if not result.folder.manifest.exists():
-        raise ResultError(
-            f"{path} is not the result of a slide: it has no manifest.json. Expected a folder "
-            "such as results/slides/<slide_id>."
-        )
+        slides = sorted(found.parent for found in Path(path).glob("slides/*/manifest.json"))
+        remedy = "Expected a folder such as results/slides/<slide_id>."
+        if slides:
+            remedy = f"It holds the results of {len(slides)} slides; give one, such as {slides[0]}."
+        raise ResultError(f"{path} is not the result of a slide: it has no manifest.json. {remedy}")
     return result

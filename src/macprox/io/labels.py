@@ -58,10 +58,11 @@ def write_named_by_rank(
     source = zarr.open_array(str(anchors), mode="r")
     shutil.rmtree(target, ignore_errors=True)
     zarr.open_group(str(target), mode="w")
-    level = create_level(target / "0", source.shape, "uint32")
+    shape = (source.shape[0], source.shape[1])
+    level = create_level(target / "0", shape, "uint32")
     unknown = 0
-    for box in boxes(source.shape, 4 * CHUNK_PX):
-        pixels = source[box]
+    for box in boxes(shape, 4 * CHUNK_PX):
+        pixels = np.asarray(source[box])
         named, place = np.unique(pixels, return_inverse=True)
         ids, missing = _ranks(named, ranked)
         place = place.reshape(pixels.shape)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 from macprox.errors import ResultError
+from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
 
 MASK_SUFFIXES = (".tif", ".tiff")
 
@@ -24,12 +26,13 @@ def read_mask(path: Path) -> np.ndarray:
     ResultError
         If the file is not one plane, or holds nothing above 0.
     """
-    import tifffile
-
     try:
-        pixels = tifffile.imread(path)
-    except (OSError, ValueError) as error:
-        raise ResultError(f"Cannot read the mask {path}: {error}.") from error
+        with tifffile_kept_quiet():
+            pixels = tifffile.imread(path)
+    except OSError as error:
+        raise ResultError(f"Cannot read the mask {path}: {error.strerror or error}.") from error
+    except UNREADABLE as error:
+        raise ResultError(f"The mask {path} is not a TIFF that can be read: {error}.") from error
     if pixels.ndim != 2:
         raise ResultError(f"{path} has shape {pixels.shape}; a mask is one plane (y, x).")
     mask = pixels > 0

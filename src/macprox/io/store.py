@@ -123,13 +123,21 @@ def slide_folders(results: Path) -> list[SlideFolder]:
 def read_manifest(folder: SlideFolder) -> dict[str, Any]:
     """The manifest, or an empty one where the slide was never started."""
     try:
-        return json.loads(folder.manifest.read_text(encoding="utf-8"))
+        manifest = json.loads(folder.manifest.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {"slide_id": folder.slide_id, "stages": {}}
-    except json.JSONDecodeError as error:
+    except OSError as error:
+        raise ResultError(f"Cannot read {folder.manifest}: {error.strerror}.") from error
+    except ValueError as error:  # not JSON, or not even text
         raise ResultError(
             f"{folder.manifest} is not valid JSON ({error}); delete it to redo the slide."
         ) from error
+    if not (isinstance(manifest, dict) and isinstance(manifest.get("stages"), dict)):
+        raise ResultError(
+            f"{folder.manifest} is not a slide's manifest: it lists no stages; delete it to redo "
+            "the slide."
+        )
+    return manifest
 
 
 def write_manifest(folder: SlideFolder, manifest: dict[str, Any]) -> None:

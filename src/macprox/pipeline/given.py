@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from shapely import MultiPolygon
 
 from macprox.celltable import AMBIGUOUS, OTHER
+from macprox.errors import TableError
 from macprox.image.quality import QualityFlag
 from macprox.io.atomic import write_parquet, write_text
 from macprox.io.fingerprint import content_fingerprint
 from macprox.io.geojson import read_drawn, write_regions
 from macprox.io.masks import is_mask_name, read_mask
+from macprox.io.samples import read_samples, sample_of
 from macprox.io.slide_names import unique_slide_ids
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder
 from macprox.io.tables import ColumnMapping, read_cells
 from macprox.phenotype.gate_table import GATE_COLUMNS
+from macprox.pipeline.contents import write_contents
+from macprox.pipeline.run import GIVEN_FORMAT, given_mark
 from macprox.pipeline.stages import Ledger, fingerprint
 from macprox.regions import Regions, polygons_from_mask
-from macprox.report import write_index, write_slide_report
+from macprox.report import write_slide_report
 from macprox.results import SlideResult
 from macprox.spatial import ProximityParameters, annotate_neighbours, proximity
 from macprox.study import GIVEN, CohortParameters, ImageParameters, Study
 from macprox.window import Window
 
-INDEX_FILE = "index.html"
 STRATUM_COLUMNS = ("region", "compartment", "tissue_category")
 
 
@@ -87,14 +92,20 @@ def run_tables(
     Raises
     ------
     TableError
-        If a table cannot be read or its unit is not known.
+        If a table cannot be read, its unit is not known, or no cell anywhere is called as the
+        request says; if the samples cannot be read.
     """
     cells = read_cells(list(tables), mapping=columns, pixel_size_um=pixel_size_um)
-    study = request.study(sorted(cells["phenotype"].astype(str).unique()))
+    named = sorted(cells["phenotype"].astype(str).unique())
+    for phenotype in (request.source, request.target):
+        if phenotype not in named:
+            raise TableError(_nobody(phenotype, named))
+    study = request.study(named)
+    samples = read_samples(request.samples)
     write_text(out / STUDY_FILE, study.to_toml())
-    origin = {
+    origin: dict[str, Any] = {
         "path": ", ".join(str(path) for path in tables),
-        "format": "cell table",
+        "format": GIVEN_FORMAT,
         "fingerprint": content_fingerprint(tuple(Path(path) for path in tables)),
         "shape": None,
         "channels": [],
@@ -105,18 +116,26 @@ def run_tables(
     slide_ids = unique_slide_ids([Path(str(name)) for name, _ in groups])
     for slide_id, (_, of_slide) in zip(slide_ids, groups, strict=True):
         of_slide = of_slide.reset_index(drop=True).assign(slide_id=slide_id)
-        results.append(_one_slide(slide_folder(out, slide_id), of_slide, study, request, origin))
-    write_index(results, out / INDEX_FILE)
+        folder = slide_folder(out, slide_id)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        Ledger.open(folder).note(source=origin, seed=request.seed, **sample_of(samples, slide_id))
+        results.append(_one_slide(folder, of_slide, study, request))
+    write_contents(out, study, results, {})
     return results
 
 
+def _nobody(phenotype: str, named: Sequence[str]) -> str:
+    near = difflib.get_close_matches(phenotype, named, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"No cell is called {phenotype!r}; the tables name {', '.join(named)}.{hint}"
+
+
 def _one_slide(
-    folder: SlideFolder, cells: pd.DataFrame, study: Study, request: TableRequest, origin: dict
+    folder: SlideFolder, cells: pd.DataFrame, study: Study, request: TableRequest
 ) -> SlideResult:
-    folder.path.mkdir(parents=True, exist_ok=True)
     ledger = Ledger.open(folder)
-    ledger.note(source=origin, seed=request.seed)
-    mark = fingerprint("given", origin["fingerprint"], study.to_dict())
+    origin = ledger.manifest["source"]
+    mark = given_mark(study, origin)
     with ledger.stage("analysis", mark):
         area = _window_area(request, origin["pixel_size_um"])
         window = None if area.is_empty else Window.from_polygon(area)

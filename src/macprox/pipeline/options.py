@@ -12,7 +12,11 @@ DEFAULT_TILE_PX = 2048
 
 
 class Watcher(Protocol):
-    """Who is told how far a slide is."""
+    """Who is told how far a run is."""
+
+    def slide(self, slide_id: str, number: int, n_slides: int) -> None:
+        """A slide begins, the ``number``-th (from 1) of so many."""
+        ...
 
     def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:
         """A stage of so many tiles begins; call what is returned with the number just finished."""
@@ -21,6 +25,9 @@ class Watcher(Protocol):
 
 class Silent:
     """Tells nobody."""
+
+    def slide(self, slide_id: str, number: int, n_slides: int) -> None:
+        pass
 
     def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:
         return lambda n_tiles: None

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from macprox.errors import ResultError
+from macprox.io.atomic import clear_leftovers
 from macprox.io.store import SlideFolder
 from macprox.pipeline.analysis import analyse_slide, analysis_inputs
 from macprox.pipeline.options import RunOptions
@@ -13,11 +19,22 @@ from macprox.results import SlideResult
 from macprox.slide import Slide
 from macprox.study import Study
 
+GIVEN_FORMAT = "cell table"  # the source's format where another tool found the cells
+
 
 def run_slide(
-    slide: Slide, study: Study, folder: SlideFolder, options: RunOptions | None = None
+    slide: Slide,
+    study: Study,
+    folder: SlideFolder,
+    options: RunOptions | None = None,
+    problems: Sequence[str] = (),
 ) -> SlideResult:
     """Take one slide from pixels to its report; do only what is missing or changed.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        What is doubtful about the file; stands among the warnings of manifest and report.
 
     Raises
     ------
@@ -28,11 +45,12 @@ def run_slide(
     """
     options = options or RunOptions()
     study.check_slide(slide)
-    folder.work.mkdir(parents=True, exist_ok=True)
+    for place in (folder.path, folder.work):
+        clear_leftovers(place)
     ledger = Ledger.open(folder)
-    ledger.note(source=_source(slide), seed=study.proximity.seed)
-    seen = _survey(slide, study, ledger, options)
-    segmented = _segment(slide, study, ledger, options, seen)
+    ledger.note(source=_source(slide), problems=list(problems), seed=study.proximity.seed)
+    _survey(slide, study, ledger, options)
+    segmented = _segment(slide, study, ledger, options)
     return finish_slide(study, folder, options, segmented)
 
 
@@ -44,36 +62,95 @@ def finish_slide(
     Parameters
     ----------
     segmented : str
-        Fingerprint of the segmentation; taken from the manifest when empty.
+        Fingerprint of the segmentation; when empty, that of the manifest, if it is this study's.
+
+    Raises
+    ------
+    ResultError
+        If the slide has no cells, or none that this study's segmentation would have made.
     """
     options = options or RunOptions()
     ledger = Ledger.open(folder)
-    segmented = segmented or ledger.manifest["stages"]["segmentation"]["fingerprint"]
-    mark = fingerprint("analysis", segmented, analysis_inputs(study, folder))
+    segmented = segmented or _segmented_before(study, ledger)
+    mark = _analysis_mark(study, folder, segmented)
     if not ledger.is_done("analysis", mark):
         options.watcher.stage(folder.slide_id, "analysis", 0)
         with ledger.stage("analysis", mark):
-            ledger.note(**analyse_slide(study, folder, ledger.manifest))
-    mark = fingerprint("report", mark)
-    result = SlideResult(folder.path)
+            found = analyse_slide(study, folder, ledger.manifest)
+            problems = ledger.manifest.get("problems", [])
+            ledger.note(**{**found, "warnings": [*problems, *found["warnings"]]})
+    mark = fingerprint("report", mark, ledger.manifest.get("patient"))
     if not ledger.is_done("report", mark) or not folder.report.exists():
         options.watcher.stage(folder.slide_id, "report", 0)
         with ledger.stage("report", mark):
-            write_slide_report(result, folder.report)
+            write_slide_report(SlideResult(folder.path), folder.report)
     return SlideResult(folder.path)
 
 
-def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> str:
-    mark = fingerprint("survey", slide.fingerprint, slide.pixel_size_um, study.to_dict()["image"])
-    if not ledger.is_done("survey", mark):
-        with ledger.stage("survey", mark):
-            survey = survey_slide(slide, study.image, ledger.folder, options)
-            ledger.note(survey_quality=[flag.to_dict() for flag in survey.quality])
+def is_current(study: Study, folder: SlideFolder) -> bool:
+    """Whether a slide's results are finished and what this study and the edits would give."""
+    ledger = Ledger.open(folder)
+    source = ledger.manifest.get("source") or {}
+    if source.get("format") == GIVEN_FORMAT:
+        return ledger.is_done("analysis", given_mark(study, source))
+    try:
+        segmented = _segmented_before(study, ledger)
+    except ResultError:
+        return False
+    return ledger.is_done("analysis", _analysis_mark(study, folder, segmented))
+
+
+def given_mark(study: Study, source: dict[str, Any]) -> str:
+    """Fingerprint of what another tool's cells are analysed with."""
+    return fingerprint("given", source["fingerprint"], study.to_dict())
+
+
+def _survey_mark(study: Study, source: dict[str, Any]) -> str:
+    seen = source["fingerprint"], source["pixel_size_um"]
+    return fingerprint("survey", *seen, study.to_dict()["image"])
+
+
+def _segmentation_mark(study: Study, source: dict[str, Any]) -> str:
+    parameters = study.to_dict()["segmentation"]
+    return fingerprint("segmentation", _survey_mark(study, source), parameters)
+
+
+def _analysis_mark(study: Study, folder: SlideFolder, segmented: str) -> str:
+    return fingerprint("analysis", segmented, analysis_inputs(study, folder))
+
+
+def _segmented_before(study: Study, ledger: Ledger) -> str:
+    slide_id, source = ledger.folder.slide_id, ledger.manifest.get("source") or {}
+    if source.get("format") == GIVEN_FORMAT:
+        raise ResultError(
+            f"The cells of {slide_id!r} come from a table of another tool; run `macprox stats` "
+            "with that table again."
+        )
+    if not source or "segmentation" not in ledger.manifest["stages"]:
+        raise ResultError(
+            f"Slide {slide_id!r} has no cells: its run failed or was stopped before. Give it to "
+            "`macprox run` again."
+        )
+    mark = _segmentation_mark(study, source)
+    if not ledger.is_done("segmentation", mark):
+        raise ResultError(
+            f"The cells of {slide_id!r} were made with another [image] or [segmentation] than "
+            "the study's, and no pixels are read here. Give the slide to `macprox run` again."
+        )
     return mark
 
 
-def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions, surveyed: str) -> str:
-    mark = fingerprint("segmentation", surveyed, study.to_dict()["segmentation"])
+def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> None:
+    mark = _survey_mark(study, ledger.manifest["source"])
+    if not ledger.is_done("survey", mark):
+        with ledger.stage("survey", mark):
+            shutil.rmtree(ledger.folder.work, ignore_errors=True)  # all of it depends on the survey
+            survey = survey_slide(slide, study.image, ledger.folder, options)
+            ledger.note(survey_quality=[flag.to_dict() for flag in survey.quality])
+
+
+def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> str:
+    mark = _segmentation_mark(study, ledger.manifest["source"])
     if not ledger.is_done("segmentation", mark):
         survey = load_survey(ledger.folder, slide.channels)
         with ledger.stage("segmentation", mark):

@@ -141,8 +141,8 @@ def segment_slide(
     cells = cell_table(parts, slide.slide_id, slide.channels)
     write_parquet(folder.measurements, cells)
     unmeasured_px = _name_by_rank(job, folder, cells)
+    folder.remove_parts()  # first: parts without their label pixels would pass for finished tiles
     shutil.rmtree(job.anchors, ignore_errors=True)
-    folder.remove_parts()
     return Segmented(
         len(cells), int(sum(part["n_cut"] for part in parts)), unmeasured_px, thresholds
     )

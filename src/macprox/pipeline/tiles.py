@@ -36,6 +36,16 @@ class Workers:
     n_workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     scheduler: str | None = None
 
+    def check(self) -> None:
+        """Refuse a scheduler that does not answer, before a slide is begun.
+
+        Raises
+        ------
+        MacproxError
+        """
+        if self.scheduler is not None:
+            self._connect().close()
+
     def map(
         self, function: Callable[[Tile], Any], tiles: Sequence[Tile], advance: Advance = _silent
     ) -> list[Any]:
@@ -53,24 +63,29 @@ class Workers:
     def _map_on_cluster(
         self, function: Callable[[Tile], Any], tiles: Sequence[Tile], advance: Advance
     ) -> list[Any]:
-        try:
-            from distributed import Client, as_completed
-        except ImportError as error:
-            raise MacproxError(
-                "--scheduler needs dask.distributed; install it with: pip install macprox[cluster]"
-            ) from error
-        try:
-            client = Client(self.scheduler, timeout="10s")
-        except (OSError, ValueError) as error:
-            raise MacproxError(
-                f"No dask scheduler answers at {self.scheduler!r} ({error}); start one with "
-                "`dask scheduler` and give its address."
-            ) from error
+        client = self._connect()
+        from distributed import as_completed
+
         with client:
             futures = client.map(function, list(tiles), pure=False)
             for _ in as_completed(futures):
                 advance(1)
             return list(client.gather(futures))
+
+    def _connect(self):
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise MacproxError(
+                "--scheduler needs dask.distributed; install it with: pip install macprox[cluster]"
+            ) from error
+        try:
+            return Client(self.scheduler, timeout="10s")
+        except (OSError, ValueError) as error:
+            raise MacproxError(
+                f"No dask scheduler answers at {self.scheduler!r} ({error}); start one with "
+                "`dask scheduler` and give its address."
+            ) from error
 
 
 class _Watch(Callback):
