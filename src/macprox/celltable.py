@@ -93,7 +93,7 @@ def validate(cells: pd.DataFrame) -> pd.DataFrame:
         )
     repeated = cells.duplicated(["slide_id", "cell_id"])
     if repeated.any():
-        row = cells.loc[repeated.idxmax()]
+        row = cells[repeated].iloc[0]
         problems.append(f"cell_id {row['cell_id']} occurs twice on slide {row['slide_id']!r}")
     if problems:
         raise TableError("Not a valid cell table: " + "; ".join(problems) + ".")

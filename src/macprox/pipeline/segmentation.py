@@ -14,7 +14,8 @@ import zarr
 from macprox.image.correction import Correction
 from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Tile, whole_multiple
-from macprox.io.atomic import replacing, write_parquet
+from macprox.io.arrays import read_arrays, write_arrays
+from macprox.io.atomic import write_parquet
 from macprox.io.labels import (
     CHUNK_PX,
     create_level,
@@ -84,8 +85,7 @@ class _TileJob:
         for name, array in zip(LABEL_NAMES, (labels.nuclei, labels.cells), strict=True):
             level = zarr.open_array(str(self.anchors / name), mode="r+")
             level[tile.core.slices] = (labels.anchor_px + 1).astype(np.uint64)[array[inside]]
-        with replacing(done) as temporary:
-            np.savez(temporary, **table, n_cut=labels.cut[owned].sum())
+        write_arrays(done, {**table, "n_cut": labels.cut[owned].sum()})
         return done
 
     def _blank(self, tile: Tile) -> np.ndarray | None:
@@ -134,10 +134,7 @@ def segment_slide(
     )
     _prepare(job, folder, slide.shape)
     advance = options.watcher.stage(slide.slide_id, "segmentation", len(tiles))
-    parts = []
-    for path in options.workers.map(job, tiles, advance):
-        with np.load(path) as saved:
-            parts.append(dict(saved))
+    parts = [read_arrays(path) for path in options.workers.map(job, tiles, advance)]
     cells = cell_table(parts, slide.slide_id, slide.channels)
     write_parquet(folder.measurements, cells)
     unmeasured_px = _name_by_rank(job, folder, cells)

@@ -19,7 +19,8 @@ from macprox.image.stain import FLOOR_SD, StainStatistics
 from macprox.image.survey import SurveyGrid, survey_block
 from macprox.image.tiles import Tile
 from macprox.image.tissue import TissueMasks, find_tissue
-from macprox.io.atomic import replacing, write_json
+from macprox.io.arrays import read_arrays, write_arrays
+from macprox.io.atomic import write_json
 from macprox.io.geojson import write_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.options import RunOptions
@@ -154,8 +155,8 @@ def _describe(
 
 
 def _save(survey: Survey, folder: SlideFolder) -> None:
-    with replacing(folder.sample) as temporary:
-        np.savez_compressed(temporary, **_keyed(survey.sample))
+    # By position: a channel's name may not be a file's name.
+    write_arrays(folder.sample, {str(i): px for i, px in enumerate(survey.sample.values())})
     saved: dict[str, Any] = {
         "correction": survey.correction.to_dict(),
         "quality": [flag.to_dict() for flag in survey.quality],
@@ -163,17 +164,12 @@ def _save(survey: Survey, folder: SlideFolder) -> None:
     write_json(folder.survey, saved)
 
 
-def _keyed(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """By position: a channel's name may not be a file's name."""
-    return {str(i): pixels for i, pixels in enumerate(sample.values())}
-
-
 def load_survey(folder: SlideFolder, channels: tuple[str, ...]) -> Survey:
     """The survey of an earlier run."""
     try:
         saved = json.loads(folder.survey.read_text(encoding="utf-8"))
-        with np.load(folder.sample) as pixels:
-            sample = {name: pixels[str(i)] for i, name in enumerate(channels)}
+        pixels = read_arrays(folder.sample)
+        sample = {name: pixels[str(i)] for i, name in enumerate(channels)}
     except (OSError, ValueError, KeyError) as error:
         raise ResultError(
             f"{folder.work} does not hold a whole survey ({error}); delete {folder.path} and "

@@ -1,0 +1,24 @@
+"""Named arrays in one file, written whole or not at all; never a pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from macprox.io.atomic import replacing
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as an uncompressed ``.npz``; names must be plain words."""
+    keywords: dict[str, Any] = dict(arrays)
+    with replacing(path) as temporary:
+        np.savez(temporary, **keywords)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read what `write_arrays` wrote."""
+    with np.load(path, allow_pickle=False) as saved:
+        return dict(saved)
