@@ -1,23 +1,10 @@
 """Where do macrophages sit relative to the tumour, and does it matter?"""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+import lazy_loader
 
-# Public name -> module that holds it. Resolved on first use, so that importing macprox is free.
-_HOMES = {
-    "Slide": "macprox.slide",
-    "open_slide": "macprox.io.images",
-    "Study": "macprox.study",
-    "run": "macprox.batch",
-    "update": "macprox.batch",
-    "SlideResult": "macprox.results",
-    "open_result": "macprox.results",
-    "read_cells": "macprox.io.tables",
-    "MacproxError": "macprox.errors",
-}
-_SUBPACKAGES = ("segment", "spatial", "phenotype", "simulate")
+__version__ = "0.1.0"
 
 __all__ = [
     "MacproxError",
@@ -46,14 +33,17 @@ if TYPE_CHECKING:
     from macprox.slide import Slide
     from macprox.study import Study
 
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _SUBPACKAGES:
-        return import_module(f"macprox.{name}")
-    raise AttributeError(f"module 'macprox' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# Resolved on first use, so that importing macprox is free.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submodules=["phenotype", "segment", "simulate", "spatial"],
+    submod_attrs={
+        "batch": ["run", "update"],
+        "errors": ["MacproxError"],
+        "io.images": ["open_slide"],
+        "io.tables": ["read_cells"],
+        "results": ["SlideResult", "open_result"],
+        "slide": ["Slide"],
+        "study": ["Study"],
+    },
+)

@@ -203,10 +203,31 @@ def measure_tile(
         where there is one, the body where there is none; solidity is the area over that of the
         convex hull of the pixels' corners.
     """
-    outer, slide_shape, pixel_size_um = frame
     label_of = np.flatnonzero(owned)
     row_of = np.full(len(owned), -1, np.int64)
     row_of[label_of] = np.arange(len(label_of))
+    table = _geometry(nuclei, cells, row_of, label_of, frame)
+    clear = _clear_of_others(cells, round(CONTACT_UM / frame[2]))
+    every, counted = _count_pixels(nuclei, cells, row_of, clear, len(label_of))
+    crowded = counted == 0
+    n_pixels = np.where(crowded, every, counted)
+    for name, pixels in channels:
+        sums = _channel_sums(nuclei, cells, row_of, clear, crowded, pixels)
+        means = np.divide(sums, n_pixels, out=np.full_like(sums, np.nan), where=n_pixels > 0)
+        for column, compartment in enumerate(COMPARTMENTS):
+            table[mean_column(name, compartment)] = means[:, column].astype(np.float32)
+    return table
+
+
+def _geometry(
+    nuclei: np.ndarray,
+    cells: np.ndarray,
+    row_of: np.ndarray,
+    label_of: np.ndarray,
+    frame: tuple[Box, tuple[int, int], float],
+) -> dict[str, np.ndarray]:
+    """Where each kept cell is, how large, and of what shape."""
+    outer, (height, width), pixel_size_um = frame
     nucleus, nucleus_span = _moments(nuclei, row_of, len(label_of))
     cell, cell_span = _moments(cells, row_of, len(label_of))
     has_nucleus = nucleus[:, 0] > 0
@@ -219,8 +240,7 @@ def measure_tile(
     )
     area = shape[:, 0]
     first_y, first_x = span[:, 0] + outer.y0, span[:, 2] + outer.x0
-    height, width = slide_shape
-    table = {
+    return {
         "x_um": (shape[:, 2] / area + first_x + 0.5) * pixel_size_um,
         "y_um": (shape[:, 1] / area + first_y + 0.5) * pixel_size_um,
         "nucleus_area_um2": nucleus[:, 0] * pixel_size_um**2,
@@ -233,16 +253,6 @@ def measure_tile(
         | (cell_span[:, 2] + outer.x0 == 0)
         | (cell_span[:, 3] + outer.x0 == width - 1),
     }
-    clear = _clear_of_others(cells, round(CONTACT_UM / pixel_size_um))
-    every, counted = _count_pixels(nuclei, cells, row_of, clear, len(label_of))
-    crowded = counted == 0
-    n_pixels = np.where(crowded, every, counted)
-    for name, pixels in channels:
-        sums = _channel_sums(nuclei, cells, row_of, clear, crowded, pixels)
-        means = np.divide(sums, n_pixels, out=np.full_like(sums, np.nan), where=n_pixels > 0)
-        for column, compartment in enumerate(COMPARTMENTS):
-            table[mean_column(name, compartment)] = means[:, column].astype(np.float32)
-    return table
 
 
 def cell_table(parts: list[dict[str, np.ndarray]], slide_id: str, channels) -> pd.DataFrame:

@@ -3,29 +3,11 @@
 Names resolve on first use: `macprox.study` needs the parameters only, and no numba.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-_HOMES = {
-    "Window": "macprox.window",
-    "ProximityParameters": "macprox.spatial.parameters",
-    "nearest_distance": "macprox.spatial.neighbours",
-    "count_within": "macprox.spatial.neighbours",
-    "cross_g": "macprox.spatial.g_function",
-    "expected_g_relabelled": "macprox.spatial.relabel",
-    "signed_distance": "macprox.spatial.border",
-    "zone_of": "macprox.spatial.border",
-    "annotate": "macprox.spatial.columns",
-    "area_below_um2": "macprox.spatial.border",
-    "annotate_regions": "macprox.spatial.columns",
-    "annotate_neighbours": "macprox.spatial.columns",
-    "proximity": "macprox.spatial.pairs",
-    "slide_statistics": "macprox.spatial.slide",
-    "headline": "macprox.spatial.slide",
-    "is_position": "macprox.spatial.slide",
-    "is_lineage": "macprox.spatial.slide",
-    "COLUMNS": "macprox.spatial.table",
-}
+import lazy_loader
+
+from macprox.window import Window
 
 __all__ = [
     "COLUMNS",
@@ -63,14 +45,18 @@ if TYPE_CHECKING:
         slide_statistics,
     )
     from macprox.spatial.table import COLUMNS
-    from macprox.window import Window
 
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'macprox.spatial' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "parameters": ["ProximityParameters"],
+        "neighbours": ["nearest_distance", "count_within"],
+        "g_function": ["cross_g"],
+        "relabel": ["expected_g_relabelled"],
+        "border": ["signed_distance", "zone_of", "area_below_um2"],
+        "columns": ["annotate", "annotate_regions", "annotate_neighbours"],
+        "pairs": ["proximity"],
+        "slide": ["slide_statistics", "headline", "is_position", "is_lineage"],
+        "table": ["COLUMNS"],
+    },
+)
