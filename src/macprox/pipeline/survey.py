@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,11 @@ def _tissue(
         if high > low:
             brightness += (overview[channel] - np.float32(low)) / np.float32(high - low)
     level = max(stain.floor, stain.background + NUCLEUS_SD * stain.noise)
-    return find_tissue(overview[nucleus], brightness, level, grid.overview_pixel_um)
+    masks = find_tissue(overview[nucleus], brightness, level, grid.overview_pixel_um)
+    if image.autofluorescence is None:
+        # Matrix without cells is as dark as air where nothing shows that it glows.
+        return replace(masks, airspace=np.zeros_like(masks.airspace))
+    return masks
 
 
 def _outlines(masks: TissueMasks, grid: SurveyGrid) -> Regions:

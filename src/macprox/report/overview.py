@@ -14,6 +14,7 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from macprox.report import style
+from macprox.report.sentences import is_macrophage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,15 +66,16 @@ def stains(channels: tuple[str, ...], study) -> list[Stain]:
         Stain(m, TUMOUR_MARKER_COLOUR, "tumour marker")
         for m in _required_markers(tumour_rule, study.markers)[:1]
     ]
-    warm: list[str] = []
-    for phenotype in study.proximity.macrophages:
-        rule = study.phenotypes.get(phenotype, "")
-        warm += [m for m in _required_markers(rule, study.markers) if m not in warm]
     taken = {stain.channel for stain in chosen}
-    warm = [m for m in warm if m not in taken and m in channels]
+    warm: dict[str, str] = {}
+    for phenotype in study.proximity.macrophages:
+        role = "macrophage marker" if is_macrophage(phenotype, study) else f"marks {phenotype}"
+        for marker in _required_markers(study.phenotypes.get(phenotype, ""), study.markers):
+            if marker in channels and marker not in taken:
+                warm.setdefault(marker, role)
     chosen += [
-        Stain(m, colour, "macrophage marker")
-        for m, colour in zip(warm, MACROPHAGE_MARKER_COLOURS, strict=False)
+        Stain(marker, colour, role)
+        for (marker, role), colour in zip(warm.items(), MACROPHAGE_MARKER_COLOURS, strict=False)
     ]
     return [stain for stain in chosen if stain.channel in channels]
 

@@ -184,8 +184,12 @@ def noun(phenotype: str, study, plural: bool = False) -> str:
         return f"{phenotype.lower()} cell{end}"
     if re.search(r"\bcells?$|macrophage", phenotype, re.I):
         return f"{phenotype} cells" if plural else phenotype
-    word = "macrophage" if MACROPHAGE_MARKER.search(study.phenotypes.get(phenotype, "")) else "cell"
-    return f"{phenotype} {word}{end}"
+    return f"{phenotype} {'macrophage' if is_macrophage(phenotype, study) else 'cell'}{end}"
+
+
+def is_macrophage(phenotype: str, study) -> bool:
+    """Whether the phenotype's rule asks for a macrophage marker."""
+    return MACROPHAGE_MARKER.search(study.phenotypes.get(phenotype, "")) is not None
 
 
 def _a(text: str) -> str:
