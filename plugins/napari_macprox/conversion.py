@@ -69,7 +69,7 @@ def slide_layers(slide: Slide, colours: Mapping[str, str] | None = None) -> list
         about = _image(channel, shown.get(channel) or next(spare), _glimpse(levels[-1]))
         about |= _placed(slide.pixel_size_um) | _from(slide.slide_id, slide.path)
         about |= {"visible": channel in shown, "multiscale": len(levels) > 1}
-        layers.append((levels if len(levels) > 1 else levels[0], about, "image"))
+        layers.append((_whole_or_pyramid(levels), about, "image"))
     return layers
 
 
@@ -148,14 +148,15 @@ def _cell_layer(result: SlideResult) -> LayerData:
     about = {"name": "cells", "blending": "translucent"} | _from(result.slide_id, result.path)
     if not result.folder.labels.exists():
         return _points(cells, colours, about)
-    about |= _placed(result.pixel_size_um) | {"multiscale": True, "opacity": CELL_OPACITY}
+    about |= _placed(result.pixel_size_um) | {"opacity": CELL_OPACITY}
     unseen = {None: "transparent", 0: "transparent"}
     tints = {name: c + FAINT_ALPHA if name == OTHER else c for name, c in colours.items()}
     about["colormap"] = unseen | dict(enumerate(tints.values(), start=1))
     about["features"] = {"index": [*range(len(colours) + 1)], "phenotype": ["none", *colours]}
     classes = classes_of(cells, colours)
-    levels = _label_levels(result.folder.labels / "cells")
-    return [ClassView(level, classes) for level in levels], about, "labels"
+    levels = [ClassView(ids, classes) for ids in _label_levels(result.folder.labels / "cells")]
+    about["multiscale"] = len(levels) > 1
+    return _whole_or_pyramid(levels), about, "labels"
 
 
 def _label_levels(group: Path) -> list[zarr.Array]:
@@ -216,6 +217,11 @@ def _image(name: str, colour: str, plane: np.ndarray) -> dict[str, Any]:
         "blending": "additive",
         "contrast_limits": (black, white if white > black else black + 1),
     }
+
+
+def _whole_or_pyramid(levels: list) -> Any:
+    """napari takes a pyramid of one level for a stack."""
+    return levels if len(levels) > 1 else levels[0]
 
 
 def _placed(pixel_size_um: float) -> dict[str, Any]:
