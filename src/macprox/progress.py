@@ -26,10 +26,12 @@ class Bars:
     """A watcher (`macprox.pipeline.Watcher`) that draws a rich progress bar on stderr.
 
     Use it as a context manager. One bar, because a cohort of hundreds of slides would scroll
-    the bar in work off the screen; a stage without tiles pulses.
+    the bar in work off the screen; a stage without tiles pulses. A file instead of a terminal
+    gets a line a slide.
     """
 
     def __init__(self, console: Console | None = None) -> None:
+        console = console or Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.fields[place]}"),
@@ -39,8 +41,9 @@ class Bars:
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=console or Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._place = ""
         self._task: TaskID | None = None
@@ -54,6 +57,8 @@ class Bars:
 
     def slide(self, slide_id: str, number: int, n_slides: int) -> None:
         self._place = f"{number}/{n_slides}" if n_slides > 1 else ""
+        if self._progress.disable:
+            self._progress.console.print(self._place, slide_id, markup=False, highlight=False)
 
     def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:
         if self._task is not None:
