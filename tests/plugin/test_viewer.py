@@ -1,0 +1,86 @@
+"""A real napari window, drawn on a real (virtual) screen."""
+
+import numpy as np
+import pytest
+import zarr
+
+pytest.importorskip("napari", reason="needs the napari extra")
+pytest.importorskip("pytestqt", reason="needs the test extra")
+
+pytestmark = pytest.mark.usefixtures("screen")
+
+
+def frame(viewer) -> np.ndarray:
+    """``(y, x, 3)``; a pyramid changes level while it is drawn, so the third frame counts."""
+    from qtpy.QtWidgets import QApplication
+
+    for _ in range(3):
+        QApplication.processEvents()
+        picture = viewer.screenshot(canvas_only=True, flash=False)
+    return picture[..., :3]
+
+
+def n_coloured(picture: np.ndarray, colour: str, tolerance: int = 6) -> int:
+    wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+    return int((np.abs(picture.astype(int) - wanted).max(axis=-1) <= tolerance).sum())
+
+
+@pytest.fixture
+def viewer(screen, make_napari_viewer):
+    return make_napari_viewer(show=True)
+
+
+def test_a_result_is_drawn_in_the_colours_of_the_report(viewer, result):
+    from macprox.report.style import phenotype_colours
+
+    viewer.open(str(result.path), plugin="macprox")
+    assert [layer.name for layer in viewer.layers][-3:] == ["cells", "tissue", "tumour border"]
+    for layer in viewer.layers:
+        layer.visible = layer.name == "cells"
+    viewer.layers["cells"].opacity = 1
+    colours = phenotype_colours(["Tumour", "Macrophage"], "Tumour", ["Macrophage"])
+    picture = frame(viewer)
+    assert n_coloured(picture, "#000000") > 1000  # background between the cells
+    assert n_coloured(picture, colours["Tumour"]) > 1000
+    assert n_coloured(picture, colours["Macrophage"]) > 1000
+
+    viewer.layers["cells"].visible = False
+    assert n_coloured(frame(viewer), colours["Tumour"]) == 0  # control: it was the cells
+
+
+def test_stain_and_tumour_border_are_drawn_over_each_other(viewer, result):
+    viewer.open(str(result.path), plugin="macprox")
+    viewer.layers["cells"].visible = False
+    with_border = frame(viewer)
+    viewer.layers["tumour border"].visible = False
+    stain = frame(viewer)
+    assert stain[..., 2].max() > 100  # nuclei are blue
+    assert (with_border != stain).any(axis=-1).sum() > 200
+
+
+def test_a_point_of_the_slide_is_in_one_place_in_every_layer(viewer, result):
+    viewer.open(str(result.path), plugin="macprox")
+    image, cells = viewer.layers["DAPI"], viewer.layers["cells"]
+    corner_um = (0.0, 0.0)
+    assert np.allclose(image.world_to_data(corner_um), [-0.5, -0.5])
+    assert np.allclose(cells.world_to_data(corner_um), [-0.5, -0.5])
+    assert np.allclose(viewer.layers["tumour border"].world_to_data(corner_um), [0, 0])
+    assert np.allclose(image.extent.world, cells.extent.world)
+    assert {str(unit) for layer in viewer.layers for unit in layer.units} == {"micrometer"}
+
+
+def test_a_sample_opens_from_the_menu_s_contribution(viewer):
+    viewer.open_sample("macprox", "lung_early")
+    assert [layer.name for layer in viewer.layers][:3] == ["DAPI", "panCK", "CD68"]
+    assert frame(viewer).max() > 200
+
+
+def test_labels_without_a_pyramid_are_a_layer_too(viewer, moved):
+    group = zarr.open_group(str(moved.folder.labels / "cells"), mode="r+")
+    ome = group.attrs["ome"]
+    assert len(ome["multiscales"][0]["datasets"]) == 2  # control: this slide has a pyramid
+    del ome["multiscales"][0]["datasets"][1:]
+    group.attrs["ome"] = ome
+    viewer.open(str(moved.path), plugin="macprox")
+    assert not viewer.layers["cells"].multiscale
+    assert viewer.layers["cells"].data.shape == (640, 640)
