@@ -28,7 +28,7 @@ from macprox.pipeline import RunOptions, Workers, finish_slide, segmentation
 from macprox.pipeline.stages import fingerprint
 
 TILE_PX = 512
-HEIGHT_PX, WIDTH_PX = 700, 1100  # 2 x 3 tiles, the last of each row and column a rest
+HEIGHT_PX, WIDTH_PX = 540, 1060  # 2 x 3 tiles, the last of each row and column a rest
 N_TILES = 6
 
 
@@ -189,22 +189,38 @@ def test_a_run_stopped_while_it_tidies_up_is_not_half_empty(
     assert_same_results(run(slide, study, tmp_path), whole)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
+THEN_HANG = """
+import sys, time
+from macprox import cli
+from macprox.pipeline import segmentation
+measure, seen = segmentation.measure_tile, []
+def then_hang(*arguments):
+    seen.append(1)
+    return measure(*arguments) if len(seen) < 3 else time.sleep(600)
+segmentation.measure_tile = then_hang
+cli.main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
 def test_a_killed_run_goes_on_with_the_same_command(slide, study, whole, tmp_path):
-    arguments = ["run", str(slide), "-s", str(study), "-o", str(tmp_path), "--tile", "512", "-q"]
-    command = [sys.executable, "-m", "macprox.cli", *arguments, "--workers", "1"]
-    command[1:3] = ["-c", "from macprox.cli import main; main()"]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = ["run", slide, "-s", study, "-o", tmp_path, "--tile", "512", "--workers", "1"]
+    running = subprocess.Popen(
+        [sys.executable, "-c", THEN_HANG, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     work = tmp_path / "slides" / "big" / "work"
     deadline = time.monotonic() + 120
-    while not list(work.glob("tiles-*/*.npz")) and time.monotonic() < deadline:
+    while len(list(work.glob("tiles-*/[0-9].npz"))) < 2 and time.monotonic() < deadline:
         assert running.poll() is None, "it ended before it could be killed"
-        time.sleep(0.005)
-    running.send_signal(signal.SIGKILL)
+        time.sleep(0.01)
+    running.kill()
     running.wait()
-    finished = list(work.glob("tiles-*/[0-9].npz"))
-    assert 0 < len(finished) < N_TILES  # control: it was killed in the middle
-    assert_same_results(run(slide, study, tmp_path), whole)
+    assert "segmentation" not in small_runs.stages(tmp_path / "slides" / "big")
+    ended = small_runs.macprox(*arguments, "--quiet")
+    assert ended.code == 0, ended.err
+    assert_same_results(mp.open_result(tmp_path / "slides" / "big"), whole)
     assert temporary_files(tmp_path) == []
 
 
@@ -260,14 +276,42 @@ def test_a_changed_segmentation_is_done_again(copy, slide, study, tmp_path):
     assert result.cells()["cell_area_um2"].mean() < 0.9 * area
 
 
-def test_a_changed_slide_is_done_again_from_its_first_pixel(copy, slide, study, tmp_path):
-    image = small_runs.tissue(320)
-    other = small_runs.write_slide(tmp_path / "other" / "big.ome.tif", image)
+def test_a_changed_slide_is_done_again_from_its_first_pixel(study, tmp_path):
+    image = small_runs.tissue(640)
+    small_runs.write_slide(tmp_path / "s.ome.tif", image[:, :200, :200])
+    first = run(tmp_path / "s.ome.tif", study, tmp_path / "out")
+    before, n_before = small_runs.stages(first.path), len(first.cells())
+    small_runs.write_slide(tmp_path / "s.ome.tif", image[:, :300, :300])
+    result = run(tmp_path / "s.ome.tif", study, tmp_path / "out")
+    assert redone(before, small_runs.stages(first.path)) == set(before)
+    assert result.labels().shape == (300, 300)
+    assert result.overview().mean.shape[1] * result.overview().pixel_size_um == pytest.approx(
+        150, abs=4
+    )
+    assert len(result.cells()) > n_before
+
+
+def test_a_moved_slide_is_the_same_slide(copy, slide, study, tmp_path):
+    moved = shutil.copy(slide, tmp_path / "big.ome.tif")
     before = small_runs.stages(copy.path)
-    result = run(other, study, copy.path.parents[1])
-    assert redone(before, small_runs.stages(copy.path)) == set(before)
-    assert result.labels().shape == image.shape[1:]
-    assert result.overview().mean.shape[0] == len(small_runs.CHANNELS)
+    with small_runs.no_pixels():
+        result = run(moved, study, copy.path.parents[1])
+    assert small_runs.stages(copy.path) == before
+    assert result.manifest["source"]["path"] == str(moved)
+
+
+def test_a_namesake_does_not_take_the_place_of_another_slide(copy, study, tmp_path):
+    namesake = small_runs.write_slide(tmp_path / "big.ome.tif", small_runs.tissue(200))
+    with pytest.raises(BatchError, match=r"holds the results of another slide, .*big\.ome\.tif"):
+        run(namesake, study, copy.path.parents[1])
+    assert small_runs.stages(copy.path)["segmentation"]
+
+
+def test_a_folder_that_holds_its_own_results_is_searched_without_them(slide, study, tmp_path):
+    shutil.copy(slide, tmp_path / "big.ome.tif")
+    again = [run(tmp_path, study, tmp_path / "results").slide_id for _ in range(2)]
+    assert again == ["big", "big"]
+    assert len(mp.run(tmp_path, study, tmp_path / "results")) == 1
 
 
 # --- what is written
@@ -441,7 +485,11 @@ def test_an_edit_whose_cell_is_gone_is_said(copy):
 
 def test_a_drawn_exclusion_leaves_its_cells_out(copy, whole):
     drawn = RegionDrawn(
-        **said(), kind="exclusion", region_id="fold", after=square(0, 0, 300, 700), reason="fold"
+        **said(),
+        kind="exclusion",
+        region_id="fold",
+        after=square(0, 0, 300, HEIGHT_PX),
+        reason="fold",
     )
     EditLog(copy.path / "edits.jsonl").append(drawn)
     result = update(copy)
@@ -451,18 +499,20 @@ def test_a_drawn_exclusion_leaves_its_cells_out(copy, whole):
     assert result.manifest["counts"]["cells_observed"] == int((~inside).sum())
     seen = cells[~inside]
     assert n_source(result, "Tumour", "Macrophage") == int((seen["phenotype"] == "Tumour").sum())
-    assert result.window().area_um2 == pytest.approx(whole.window().area_um2 - 150 * 350, rel=1e-6)
+    assert result.window().area_um2 == pytest.approx(
+        whole.window().area_um2 - 150 * HEIGHT_PX / 2, rel=1e-6
+    )
 
 
 def test_a_drawn_tumour_goes_before_the_automatic_one(copy, whole):
     drawn = RegionDrawn(
-        **said(), kind="tumour", region_id="t1", after=square(100, 0, 400, 700), reason=""
+        **said(), kind="tumour", region_id="t1", after=square(100, 0, 400, HEIGHT_PX), reason=""
     )
     log = EditLog(copy.path / "edits.jsonl")
     log.append(drawn)
     result = update(copy)
     assert result.regions().tumour_source == "reviewer"
-    assert result.regions().tumour.area == pytest.approx(150 * 350)
+    assert result.regions().tumour.area == pytest.approx(150 * HEIGHT_PX / 2)
     tumour_cells = result.cells().query("phenotype == 'Tumour'")
     assert tumour_cells["x_um"].between(50, 200).all()
     assert len(tumour_cells) < (whole.cells()["phenotype"] == "Tumour").sum()

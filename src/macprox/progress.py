@@ -57,7 +57,7 @@ class Bars:
 
     def slide(self, slide_id: str, number: int, n_slides: int) -> None:
         self._place = f"{number}/{n_slides}" if n_slides > 1 else ""
-        if self._progress.disable:
+        if self._progress.disable and self._place:
             self._progress.console.print(self._place, slide_id, markup=False, highlight=False)
 
     def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:

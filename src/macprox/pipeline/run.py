@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -42,12 +43,15 @@ def run_slide(
         If the study needs a channel that the slide does not have; before any pixel is read.
     SlideError
         If a tile cannot be read.
+    ResultError
+        If the folder holds the results, and perhaps a reviewer's edits, of another slide.
     """
     options = options or RunOptions()
     study.check_slide(slide)
+    ledger = Ledger.open(folder)
+    _refuse_namesake(slide, ledger)
     for place in (folder.path, folder.work):
         clear_leftovers(place)
-    ledger = Ledger.open(folder)
     ledger.note(source=_source(slide), problems=list(problems), seed=study.proximity.seed)
     _survey(slide, study, ledger, options)
     segmented = _segment(slide, study, ledger, options)
@@ -140,6 +144,19 @@ def _segmented_before(study: Study, ledger: Ledger) -> str:
     return mark
 
 
+def _refuse_namesake(slide: Slide, ledger: Ledger) -> None:
+    """A file that moved is the same slide, and one that changed in its place; not both at once."""
+    before = ledger.manifest.get("source")
+    if not before or not ledger.manifest["stages"]:
+        return
+    here = os.path.abspath(slide.path)
+    if before["fingerprint"] != slide.fingerprint and before["path"] != here:
+        raise ResultError(
+            f"{ledger.folder.path} holds the results of another slide, {before['path']}; this one "
+            f"is {here}. Give another --out, give both slides in one command, or delete the folder."
+        )
+
+
 def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> None:
     mark = _survey_mark(study, ledger.manifest["source"])
     if not ledger.is_done("survey", mark):
@@ -173,7 +190,7 @@ def _facts(done: Segmented) -> dict[str, object]:
 
 def _source(slide: Slide) -> dict[str, object]:
     return {
-        "path": str(slide.path),
+        "path": os.path.abspath(slide.path),
         "format": slide.format,
         "fingerprint": slide.fingerprint,
         "shape": list(slide.shape),
