@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -221,16 +222,18 @@ def test_a_scale_that_is_none(slide, study, tmp_path, size):
 # --- what is on the slide
 
 
-def analysed(tissue, study, tmp_path, **planes) -> mp.SlideResult:
-    """A slide with some channels replaced, from pixels to its report."""
+def analysed(tissue, study, tmp_path, figures=False, **planes) -> mp.SlideResult:
+    """A slide with some channels replaced, from pixels to its numbers, or to its report."""
     image = tissue.copy()
     for name, plane in planes.items():
         image[small_runs.CHANNELS.index(name)] = plane
     path = small_runs.write_slide(tmp_path / "s.ome.tif", image)
-    ended = macprox("run", path, "-s", study, "-o", tmp_path / "out", "--quiet")
+    with nullcontext() if figures else small_runs.without_reports():
+        ended = macprox("run", path, "-s", study, "-o", tmp_path / "out", "--quiet")
     assert ended.code == 0, ended.err
     result = mp.open_result(tmp_path / "out" / "slides" / "s")
-    assert (result.path / "report.html").stat().st_size > 1000
+    if figures:
+        assert (result.path / "report.html").stat().st_size > 10_000
     return result
 
 
@@ -260,7 +263,7 @@ def test_this_tissue_has_an_answer(tissue, study, tmp_path):
 
 
 def test_a_slide_of_zeros(tissue, study, tmp_path):
-    result = analysed(tissue, study, tmp_path, DAPI=0, panCK=0, CD68=0)
+    result = analysed(tissue, study, tmp_path, figures=True, DAPI=0, panCK=0, CD68=0)
     assert len(result.cells()) == 0
     assert {"no_tissue", "constant_channel"} <= flags(result)
     assert_explained(result)
@@ -269,7 +272,7 @@ def test_a_slide_of_zeros(tissue, study, tmp_path):
 @pytest.mark.parametrize("level", [0, 65535])
 def test_a_slide_without_nuclei(tissue, study, tmp_path, level):
     """Marker without nuclei is no tissue; what was seen there is counted nowhere."""
-    result = analysed(tissue, study, tmp_path, DAPI=level)
+    result = analysed(tissue, study, tmp_path, figures=level == 0, DAPI=level)
     assert result.manifest["counts"]["cells_observed"] == 0
     assert {"no_tissue", "constant_channel"} <= flags(result)
     assert_explained(result)
@@ -279,7 +282,8 @@ def test_a_slide_without_nuclei(tissue, study, tmp_path, level):
 @pytest.mark.parametrize("plane", [0, 700, "dark"])
 def test_no_tumour_cells(tissue, changed, tmp_path, plane, changes):
     level = dark() if plane == "dark" else plane
-    result = analysed(tissue, changed(*changes), tmp_path, panCK=level)
+    figures = plane == "dark" and not changes
+    result = analysed(tissue, changed(*changes), tmp_path, figures, panCK=level)
     assert not result.cells()["panck_positive"].any()
     assert "Tumour" not in set(result.cells()["phenotype"])
     assert {"few_tumour_cells", "no_tumour_cells"} <= flags(result)
@@ -293,7 +297,8 @@ def test_no_tumour_cells(tissue, changed, tmp_path, plane, changes):
 @pytest.mark.parametrize("plane", [0, 700, "dark"])
 def test_no_macrophages(tissue, changed, tmp_path, plane, changes):
     level = dark() if plane == "dark" else plane
-    result = analysed(tissue, changed(*changes), tmp_path, CD68=level)
+    figures = plane == "dark" and not changes
+    result = analysed(tissue, changed(*changes), tmp_path, figures, CD68=level)
     assert not result.cells()["cd68_positive"].any()
     assert (result.cells()["phenotype"] == "Tumour").sum() > 20
     assert_explained(result)

@@ -191,6 +191,9 @@ def test_a_run_leaves_a_whole_result_folder(done):
     }  # fmt: skip
     assert {path.name for path in done.iterdir()} == {"index.html", "slides", "study.toml"}
     assert "slides/a/report.html" in (done / "index.html").read_text(encoding="utf-8")
+    report = (done / "slides" / "a" / "report.html").read_text(encoding="utf-8")
+    assert "share of tumour cells" in report or "tumour cells have" in report
+    assert 'src="http' not in report  # self-contained
 
 
 def test_the_same_run_again_does_nothing(copy, slides, study):
