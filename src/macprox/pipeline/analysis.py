@@ -143,7 +143,8 @@ def _quality(
             QualityFlag("cut_objects", n_cut, f"{n_cut} objects are larger than a tile's halo.")
         )
     n_tumour = int((observed["phenotype"] == study.proximity.tumour).sum())
-    if study.phenotypes and n_tumour < FEW_TUMOUR_CELLS:
+    already_said = "few_tumour_cells" in regions.flags
+    if study.phenotypes and n_tumour < FEW_TUMOUR_CELLS and not already_said:
         flags.append(
             QualityFlag(
                 "few_tumour_cells",

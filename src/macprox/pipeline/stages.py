@@ -30,8 +30,8 @@ REPORTED_PACKAGES = (
 
 
 def fingerprint(*parts: Any) -> str:
-    """Hash of anything JSON can hold."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    """Hash of anything JSON can hold, and of macprox's version: newer code redoes old results."""
+    text = json.dumps([__version__, *parts], sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
