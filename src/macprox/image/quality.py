@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from macprox.image.stain import StainStatistics
+from macprox.slide import PLAUSIBLE_PIXEL_SIZE_UM
 
 SATURATED_FRAC = 0.001
 SMALL_TISSUE_MM2 = 1.0  # below, one slide says little about a tumour (PMC8363080, table 2)
-PLAUSIBLE_PIXEL_SIZE_UM = (0.1, 2.0)
 
 
 @dataclass(frozen=True)

@@ -118,14 +118,15 @@ def survey_block(slide: Slide, grid: SurveyGrid, block: Tile) -> BlockSurvey:
     columns = np.arange(points.x0, points.x1) * grid.stride_px - block.outer.x0
     at = np.ix_(rows, columns)
     inside = block.core.within(block.outer)
+    finer = grid.picture_factor < grid.factor
     overview, picture, sample, rough = [], [], [], []
     for channel in range(len(slide.channels)):
         pixels = slide.read(channel, *block.outer.slices).astype(np.float32)
         overview.append(area_average(pixels[inside], grid.factor))
-        picture.append(area_average(pixels[inside], grid.picture_factor))
+        if finer:
+            picture.append(area_average(pixels[inside], grid.picture_factor))
         sample.append(ndi.gaussian_filter(pixels, sigma_px)[at])
         rough.append(roughness(pixels)[at])
-    finer = grid.picture_factor < grid.factor
     return BlockSurvey(
         overview=np.stack(overview),
         picture=np.stack(picture) if finer else None,

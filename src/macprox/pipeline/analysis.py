@@ -20,11 +20,10 @@ from macprox.phenotype.gate_table import apply_gates, gate_table
 from macprox.phenotype.gates import propose_gate
 from macprox.pipeline.areas import find_areas
 from macprox.regions import Regions
+from macprox.regions.tumour import FEW_CELLS
 from macprox.spatial import annotate_neighbours, annotate_regions, slide_statistics
 from macprox.study import Study
 from macprox.window import Window
-
-FEW_TUMOUR_CELLS = 100  # exclusion rule of PMC8363080, table 2
 
 
 def analysis_inputs(study: Study, folder: SlideFolder) -> list[Any]:
@@ -144,12 +143,12 @@ def _quality(
         )
     n_tumour = int((observed["phenotype"] == study.proximity.tumour).sum())
     already_said = "few_tumour_cells" in regions.flags
-    if study.phenotypes and n_tumour < FEW_TUMOUR_CELLS and not already_said:
+    if study.phenotypes and n_tumour < FEW_CELLS and not already_said:
         flags.append(
             QualityFlag(
                 "few_tumour_cells",
                 n_tumour,
-                f"{n_tumour} tumour cells; below {FEW_TUMOUR_CELLS} a slide is usually left out.",
+                f"{n_tumour} tumour cells; below {FEW_CELLS} a slide is usually left out.",
             )
         )
     flags += [QualityFlag(flag, 0.0, regions.reason) for flag in regions.flags]
@@ -161,5 +160,4 @@ def _quality(
         share = n_suspect / len(observed)
         message = f"{n_suspect} cells ({share:.1%}) are bright in the autofluorescence channel."
         flags.append(QualityFlag("autofluorescent_cells", share, message, "info"))
-    by_name = {flag.flag + flag.message: flag.to_dict() for flag in flags}
-    return list(by_name.values())
+    return [flag.to_dict() for flag in flags]

@@ -61,11 +61,14 @@ class _TileJob:
         if done.exists():
             return done
         blank = self._blank(tile)
-        raw = self.slide.read(self.nucleus, *tile.outer.slices)
-        stain = self.correction.apply(self.nucleus, raw, blank)
+        # What segmentation looks at is measured afterwards: decoded and corrected once.
+        seen = {
+            name: self._corrected(name, tile, blank)
+            for name in (self.nucleus, *self.body_thresholds)
+        }
         labels = segment_tile(
-            stain,
-            self._body_marker(tile, blank),
+            seen[self.nucleus],
+            self._body_marker(seen),
             tile.outer,
             (self.slide.shape, self.slide.pixel_size_um),
             self.nuclear,
@@ -78,7 +81,7 @@ class _TileJob:
             labels.cells,
             owned,
             (tile.outer, self.slide.shape, self.slide.pixel_size_um),
-            self._channels(tile, blank),
+            self._channels(tile, blank, seen),
         )
         table["anchor_px"] = labels.anchor_px[owned]
         inside = tile.core.within(tile.outer)
@@ -92,18 +95,25 @@ class _TileJob:
         name = self.correction.autofluorescence
         return None if name is None else self.slide.read(name, *tile.outer.slices)
 
-    def _body_marker(self, tile: Tile, blank: np.ndarray | None) -> np.ndarray | None:
+    def _corrected(self, name: str, tile: Tile, blank: np.ndarray | None) -> np.ndarray:
+        if blank is not None and name == self.correction.autofluorescence:
+            raw = blank
+        else:
+            raw = self.slide.read(name, *tile.outer.slices)
+        return self.correction.apply(name, raw, blank)
+
+    def _body_marker(self, seen: dict[str, np.ndarray]) -> np.ndarray | None:
         marker = None
         for name, threshold in self.body_thresholds.items():
-            pixels = self.correction.apply(name, self.slide.read(name, *tile.outer.slices), blank)
-            positive = is_body(pixels, threshold, self.slide.pixel_size_um)
+            positive = is_body(seen[name], threshold, self.slide.pixel_size_um)
             marker = positive if marker is None else marker | positive
         return marker
 
-    def _channels(self, tile: Tile, blank: np.ndarray | None) -> Iterator[tuple[str, np.ndarray]]:
+    def _channels(
+        self, tile: Tile, blank: np.ndarray | None, seen: dict[str, np.ndarray]
+    ) -> Iterator[tuple[str, np.ndarray]]:
         for name in self.slide.channels:
-            raw = self.slide.read(name, *tile.outer.slices)
-            yield name, self.correction.apply(name, raw, blank)
+            yield name, seen[name] if name in seen else self._corrected(name, tile, blank)
 
 
 def segment_slide(
