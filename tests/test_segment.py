@@ -210,7 +210,7 @@ def test_only_the_inner_sides_of_a_tile_can_cut():
 
 
 def test_bodies_widen_the_halo():
-    assert halo_um(WITH_BODIES) > halo_um(SegmentationParameters())
+    assert halo_um(WITH_BODIES, PX) > halo_um(SegmentationParameters(), PX)
 
 
 @pytest.mark.parametrize("name", ["nucleus_diameter_um", "min_nucleus_area_um2", "expansion_um"])

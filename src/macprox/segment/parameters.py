@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from macprox.errors import StudyError
+from macprox.segment.methods import check_name
 
 
 def _require_positive(parameters: object, *names: str) -> None:
@@ -61,11 +62,12 @@ class SegmentationParameters:
     macrophages : MacrophageParameters
     """
 
-    method: Literal["watershed"] = "watershed"
+    method: str = "watershed"
     nucleus_diameter_um: float = 8.0
     min_nucleus_area_um2: float = 6.0
     expansion_um: float = 4.0
     macrophages: MacrophageParameters = MacrophageParameters()
 
     def __post_init__(self) -> None:
+        check_name(self.method)
         _require_positive(self, "nucleus_diameter_um", "min_nucleus_area_um2", "expansion_um")

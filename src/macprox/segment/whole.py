@@ -11,7 +11,7 @@ from macprox.image.stain import StainStatistics, roughness
 from macprox.image.tiles import Box, tile_grid
 from macprox.segment import bodies, nuclei
 from macprox.segment.cells import grow_cells
-from macprox.segment.nuclei import label_nuclei
+from macprox.segment.methods import nucleus_method
 from macprox.segment.objects import anchors, touches_frame
 from macprox.segment.parameters import SegmentationParameters
 
@@ -44,11 +44,12 @@ class TileLabels:
         return (self.anchor_px >= 0) & core.holds(y, x)
 
 
-def halo_um(parameters: SegmentationParameters) -> float:
+def halo_um(parameters: SegmentationParameters, pixel_size_um: float) -> float:
     """How far a tile must look beyond its core for its objects not to depend on the tiling."""
-    halo = nuclei.halo_um(parameters) + parameters.nucleus_diameter_um
+    of_nuclei = nucleus_method(parameters.method).halo_um(parameters, pixel_size_um)
+    halo = of_nuclei + parameters.nucleus_diameter_um
     if parameters.macrophages.channels:
-        halo = max(halo, nuclei.halo_um(parameters) + bodies.halo_um(parameters.macrophages) / 2)
+        halo = max(halo, of_nuclei + bodies.halo_um(parameters.macrophages) / 2)
     return halo
 
 
@@ -74,8 +75,9 @@ def segment_tile(
     statistics : StainStatistics
     parameters : SegmentationParameters
     """
+    method = nucleus_method(parameters.method)
+    nucleus_labels = method.label(stain, outer, slide, statistics, parameters)
     slide_shape, pixel_size_um = slide
-    nucleus_labels = label_nuclei(stain, pixel_size_um, statistics, parameters)
     cell_labels = grow_cells(nucleus_labels, parameters.expansion_um, pixel_size_um)
     if body_marker is not None:
         cell_labels = bodies.macrophage_bodies(
@@ -117,10 +119,13 @@ def segment_nuclei(
     parameters = parameters or SegmentationParameters()
     if isinstance(stain, np.ndarray):
         statistics = statistics or nuclei.describe(stain, pixel_size_um)
-        return label_nuclei(stain, pixel_size_um, statistics, parameters).astype(np.int64)
+        whole = Box(0, stain.shape[0], 0, stain.shape[1])
+        method = nucleus_method(parameters.method)
+        slide = stain.shape, pixel_size_um
+        return method.label(stain, whole, slide, statistics, parameters).astype(np.int64)
     if statistics is None:
         statistics = _describe_lazily(stain, pixel_size_um)
-    halo_px = int(np.ceil(halo_um(parameters) / pixel_size_um))
+    halo_px = int(np.ceil(halo_um(parameters, pixel_size_um) / pixel_size_um))
     return stain.map_overlap(
         _anchor_block,
         depth=halo_px,
@@ -160,7 +165,8 @@ def _anchor_block(stain, frame, pixel_size_um, statistics, parameters, block_inf
         max(core.x0 - halo_px, 0),
         min(core.x1 + halo_px, shape[1]),
     )
-    labels = label_nuclei(stain, pixel_size_um, statistics, parameters)
+    method = nucleus_method(parameters.method)
+    labels = method.label(stain, outer, (shape, pixel_size_um), statistics, parameters)
     return (anchors(labels, outer, shape[1]) + 1)[labels[core.within(outer)]]
 
 
@@ -196,4 +202,6 @@ def segment_cells(
 
 def tiles_of(shape: tuple[int, int], core_px: int, pixel_size_um: float, parameters):
     """The tiles that segment a slide, with the halo that these parameters need."""
-    return tile_grid(shape, core_px, int(np.ceil(halo_um(parameters) / pixel_size_um)))
+    return tile_grid(
+        shape, core_px, int(np.ceil(halo_um(parameters, pixel_size_um) / pixel_size_um))
+    )
