@@ -8,7 +8,6 @@ from scipy import ndimage as ndi
 
 import scenes
 from macprox.image.correction import Correction
-from macprox.image.kernels import box_mean, disc_offsets, distance_inside
 from macprox.image.quality import channel_flags, slide_flags
 from macprox.image.stain import StainStatistics, bleed_through
 from macprox.image.survey import SurveyGrid, area_average, survey_block
@@ -31,33 +30,6 @@ def test_cores_partition_the_slide_and_halos_stay_inside(height, width, core, ha
 
 def test_tile_sizes_are_rounded_to_whole_chunks():
     assert [whole_multiple(size, 512) for size in (1, 700, 800, 2048)] == [512, 512, 1024, 2048]
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
-def test_capped_distance_agrees_with_scipy(seed, cap):
-    mask = np.random.default_rng(seed).random((23, 31)) < 0.8
-    mask[0, 0] = False
-    expected = np.minimum(ndi.distance_transform_edt(mask), cap)
-    np.testing.assert_allclose(distance_inside(mask, cap), expected, rtol=1e-6)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(0, 20))
-def test_box_mean_does_not_depend_on_where_the_frame_starts(seed, radius, cut):
-    levels = np.random.default_rng(seed).integers(0, 60000, (40, 60))
-    whole, part = box_mean(levels, radius), box_mean(levels[:, cut:], radius)
-    inner = np.s_[radius:-radius, radius:-radius]
-    np.testing.assert_array_equal(whole[:, cut:][inner], part[inner])
-    window = levels[10 - radius : 11 + radius, 30 - radius : 31 + radius]
-    assert whole[10, 30] == window.mean()
-
-
-def test_disc_offsets_come_nearest_first():
-    offsets = disc_offsets(2)
-    assert len(offsets) == 12
-    assert (np.diff(offsets[:, 2]) >= 0).all()
-    assert offsets[0].tolist() == [-1, 0, 1]
 
 
 def test_area_average_keeps_the_mean_and_handles_a_ragged_rim():

@@ -1,27 +1,14 @@
-"""Exact, order-free pixel kernels: the same pixel gives the same value in every tile.
+"""Exact distances on pixels: the same pixel gives the same value in every tile.
 
-Floating running sums depend on where a tile starts, so sums run over integers; ties are broken
-by position, never by queue order.
+Squared distances are whole numbers, and ties are broken by label, never by queue order. Both
+kernels are separable: a running distance along columns, then a search along rows that ends where
+no column can be nearer.
 """
 
 from __future__ import annotations
 
-import math
-
 import numba as nb
 import numpy as np
-from scipy import ndimage as ndi
-
-
-def box_mean(levels: np.ndarray, radius_px: int) -> np.ndarray:
-    """Mean over a ``(2r + 1)`` square of an integer image, exact before the final division.
-
-    scipy's running sum is exact as long as its terms are whole numbers below 2**53, hence the
-    rounding between the axes.
-    """
-    side = 2 * radius_px + 1
-    rows = np.rint(ndi.uniform_filter1d(levels.astype(np.float64), side, axis=0) * side)
-    return np.rint(ndi.uniform_filter1d(rows, side, axis=1) * side) / (side * side)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -41,40 +28,89 @@ def distance_inside(mask, cap_px):
         Pixels; 0 outside the mask. The image's rim is not background.
     """
     height, width = mask.shape
+    cap = np.int32(cap_px)
     column = np.empty((height, width), np.int32)
-    for x in range(width):
-        run = cap_px
-        for y in range(height):
-            run = min(run + 1, cap_px) if mask[y, x] else 0
-            column[y, x] = run
-    for x in range(width):
-        run = cap_px
-        for y in range(height - 1, -1, -1):
-            run = min(run + 1, cap_px) if mask[y, x] else 0
-            column[y, x] = min(column[y, x], run)
-    distance = np.zeros((height, width), np.float32)
+    run = np.full(width, cap, np.int32)
     for y in range(height):
+        inside, row = mask[y], column[y]
         for x in range(width):
-            best = column[y, x] * column[y, x]
-            step = 1
-            while step * step < best:
-                if x >= step:
-                    best = min(best, step * step + column[y, x - step] ** 2)
-                if x + step < width:
-                    best = min(best, step * step + column[y, x + step] ** 2)
-                step += 1
-            distance[y, x] = math.sqrt(best)
+            run[x] = min(run[x] + 1, cap) if inside[x] else 0
+            row[x] = run[x]
+    distance = np.empty((height, width), np.float32)
+    line = np.full(width + 2 * cap, cap * cap, np.int32)
+    squared = line[cap : cap + width]
+    best = np.empty(width, np.int32)
+    run[:] = cap
+    for y in range(height - 1, -1, -1):
+        inside, row, out = mask[y], column[y], distance[y]
+        farthest = np.int32(0)
+        for x in range(width):
+            run[x] = min(run[x] + 1, cap) if inside[x] else 0
+            near = min(run[x], row[x])
+            squared[x] = near * near
+            best[x] = near * near
+            farthest = max(farthest, near)
+        for step in range(1, farthest):
+            left, right = line[cap - step :], line[cap + step :]
+            aside = np.int32(step * step)
+            for x in range(width):
+                best[x] = min(best[x], min(left[x], right[x]) + aside)
+        for x in range(width):
+            out[x] = np.sqrt(np.float32(best[x]))
     return distance
 
 
-def disc_offsets(radius_px: float) -> np.ndarray:
-    """``(n, 3)`` int: ``(dy, dx, squared distance)`` within a radius, nearest first.
+@nb.njit(cache=True, nogil=True)
+def nearest_label(labels, radius_px):
+    """Every pixel's nearest label.
 
-    Offsets at the same distance keep raster order.
+    Parameters
+    ----------
+    labels : (y, x) int32
+    radius_px : float
+
+    Returns
+    -------
+    (y, x) int32
+        0 where no labelled pixel lies within the radius; at a tie the lower label.
     """
-    reach = int(radius_px)
-    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    squared = dy**2 + dx**2
-    inside = (squared > 0) & (squared <= radius_px**2)
-    offsets = np.column_stack([dy[inside], dx[inside], squared[inside]])
-    return offsets[np.argsort(offsets[:, 2], kind="stable")].astype(np.int64)
+    height, width = labels.shape
+    reach = np.int32(radius_px)
+    within = np.int64(radius_px * radius_px)
+    above_label = np.zeros((height, width), np.int32)
+    above = np.empty((height, width), np.int32)
+    label, run = np.zeros(width, np.int32), np.full(width, reach + 1, np.int32)
+    for y in range(height):
+        _step_along_columns(labels[y], label, run, reach)
+        above_label[y], above[y] = label, run
+    nearest = np.empty((height, width), np.int32)
+    # Squared distance and label in one number, so that the lower number is the nearer pixel.
+    beyond = np.int64((reach + 1) ** 2) << 32
+    line = np.full(width + 2 * reach, beyond, np.int64)
+    rows = line[reach : reach + width]
+    best = np.empty(width, np.int64)
+    label[:], run[:] = 0, reach + 1
+    for y in range(height - 1, -1, -1):
+        _step_along_columns(labels[y], label, run, reach)
+        up_label, up, out = above_label[y], above[y], nearest[y]
+        for x in range(width):
+            down_key = (np.int64(run[x]) * run[x] << 32) + label[x]
+            up_key = (np.int64(up[x]) * up[x] << 32) + up_label[x]
+            rows[x] = min(down_key, up_key)
+            best[x] = rows[x]
+        for step in range(1, reach + 1):
+            left, right = line[reach - step :], line[reach + step :]
+            aside = np.int64(step * step) << 32
+            for x in range(width):
+                best[x] = min(best[x], min(left[x], right[x]) + aside)
+        for x in range(width):
+            out[x] = best[x] & 0xFFFFFFFF if best[x] >> 32 <= within else 0
+    return nearest
+
+
+@nb.njit(cache=True, nogil=True)
+def _step_along_columns(row, label, run, reach):
+    """Carry the last label met in each column, and how far back it lies, on by one row."""
+    for x in range(row.size):
+        run[x] = 0 if row[x] > 0 else min(run[x] + 1, reach + 1)
+        label[x] = row[x] if row[x] > 0 else label[x]

@@ -7,10 +7,11 @@ nucleus.
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
-from scipy import ndimage as ndi
 
-from macprox.image.kernels import box_mean, distance_inside
+from macprox.image.filters import box_mean, gaussian, highest_near, lowest_near
+from macprox.image.kernels import distance_inside
 from macprox.image.stain import StainStatistics, roughness
 from macprox.segment.clustering import persistent_basins
 from macprox.segment.objects import drop_small
@@ -36,12 +37,16 @@ CONTRAST_FRAC = 0.25
 PERSISTENCE = 0.10
 LANDSCAPE_LEVELS = 100  # steps a unit: integers, so that ties are ties in every tile
 
+# Of intensity; at least 256 times as far above the background as the slide's threshold. Brighter
+# is debris, and a table of logarithms must not be sized by one hot pixel.
+MAX_LEVEL = 2**20
+
 
 def smooth(
     pixels: np.ndarray, pixel_size_um: float, smoothing_um: float = SMOOTHING_UM
 ) -> np.ndarray:
     """The stain without its shot noise; float32."""
-    return ndi.gaussian_filter(pixels.astype(np.float32), smoothing_um / pixel_size_um)
+    return gaussian(pixels, smoothing_um / pixel_size_um)
 
 
 def smoothing_um(statistics: StainStatistics) -> float:
@@ -84,8 +89,11 @@ def label_nuclei(
     """
     if statistics.constant:
         return np.zeros(stain.shape, np.int32)
-    signal = smooth(stain, pixel_size_um, smoothing_um(statistics)) - statistics.background
-    levels = np.rint(np.maximum(signal, 0) / statistics.step).astype(np.int32)
+    levels = _quantised(
+        smooth(stain, pixel_size_um, smoothing_um(statistics)),
+        np.float32(statistics.background),
+        np.float32(statistics.step),
+    )
     diameter_px = parameters.nucleus_diameter_um / pixel_size_um
     foreground = _foreground(levels, diameter_px, statistics)
     landscape = _landscape(levels, foreground, pixel_size_um, diameter_px, statistics)
@@ -93,17 +101,40 @@ def label_nuclei(
     return drop_small(labels, parameters.min_nucleus_area_um2 / pixel_size_um**2)
 
 
+@nb.njit(cache=True, nogil=True)
+def _quantised(smoothed, background, step):
+    """Whole steps above the background, 0 to ``MAX_LEVEL``."""
+    levels = np.empty(smoothed.shape, np.int32)
+    for y in range(smoothed.shape[0]):
+        here, out = smoothed[y], levels[y]
+        for x in range(here.size):
+            level = np.rint((here[x] - background) / step)
+            # Not a number compares as false: no signal.
+            out[x] = np.int32(min(level, np.float32(MAX_LEVEL))) if level > 0 else 0
+    return levels
+
+
 def _foreground(levels: np.ndarray, diameter_px: float, statistics: StainStatistics) -> np.ndarray:
     wide, near = round(1.5 * diameter_px), round(0.5 * diameter_px)
-    background = box_mean(ndi.minimum_filter(levels, 2 * wide + 1), wide)
-    peak = box_mean(ndi.maximum_filter(levels, 2 * near + 1), near)
+    background = box_mean(lowest_near(levels, wide), wide)
+    peak = box_mean(highest_near(levels, near), near)
     floor = (statistics.floor - statistics.background) / statistics.step
-    contrast = peak - background
-    return (
-        (levels > background + BOUNDARY_FRAC * contrast)
-        & (levels > floor)
-        & (contrast > floor + CONTRAST_FRAC * peak)
-    )
+    return _stands_out(levels, background, peak, np.float32(floor))
+
+
+@nb.njit(cache=True, nogil=True)
+def _stands_out(levels, background, peak, floor):
+    boundary_frac, contrast_frac = np.float32(BOUNDARY_FRAC), np.float32(CONTRAST_FRAC)
+    foreground = np.empty(levels.shape, np.bool_)
+    for y in range(levels.shape[0]):
+        level, low, high, out = levels[y], background[y], peak[y], foreground[y]
+        for x in range(level.size):
+            contrast = high[x] - low[x]
+            out[x] = (
+                (level[x] > max(low[x] + boundary_frac * contrast, floor))
+                & (contrast > floor + contrast_frac * high[x])
+            )  # fmt: skip
+    return foreground
 
 
 def _landscape(
@@ -115,10 +146,32 @@ def _landscape(
 ) -> np.ndarray:
     """Roundness and brightness in one integer relief: peaks are nuclei."""
     depth = distance_inside(foreground, int(np.ceil(0.75 * diameter_px)))
-    depth = ndi.gaussian_filter(depth / np.float32(diameter_px / 2), 0.25 / pixel_size_um)
-    # A table of logarithms, not np.log on the tile: equal levels give equal bits everywhere.
+    # A table of logarithms, not a logarithm a pixel: equal levels give equal bits everywhere.
     span = (statistics.threshold - statistics.background) / statistics.step
     log_of = np.log(np.arange(int(levels.max(initial=0)) + 1) + 0.15 * span + 1.0)
-    brightness = ndi.gaussian_filter((log_of - log_of[0])[levels], 0.5 / pixel_size_um)
-    relief = depth + 0.5 * brightness
-    return np.rint(relief * LANDSCAPE_LEVELS).astype(np.int32)
+    brightness = _looked_up(levels, (log_of - log_of[0]).astype(np.float32))
+    return _weighed(
+        gaussian(depth, 0.25 / pixel_size_um),
+        gaussian(brightness, 0.5 / pixel_size_um),
+        np.float32(LANDSCAPE_LEVELS * 2 / diameter_px),
+        np.float32(LANDSCAPE_LEVELS * 0.5),
+    )
+
+
+@nb.njit(cache=True, nogil=True)
+def _looked_up(levels, table):
+    found = np.empty(levels.shape, np.float32)
+    for y in range(levels.shape[0]):
+        for x in range(levels.shape[1]):
+            found[y, x] = table[levels[y, x]]
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _weighed(depth, brightness, depth_weight, brightness_weight):
+    relief = np.empty(depth.shape, np.int32)
+    for y in range(depth.shape[0]):
+        deep, bright, out = depth[y], brightness[y], relief[y]
+        for x in range(deep.size):
+            out[x] = np.int32(np.rint(depth_weight * deep[x] + brightness_weight * bright[x]))
+    return relief
