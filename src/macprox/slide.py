@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -126,6 +126,14 @@ class Slide:
         """Pixels ``(y, x)`` of one channel, read now."""
         index = self.channel_index(channel) if isinstance(channel, str) else channel
         return self.source.read(level, index, y, x)
+
+    def expecting(self, boxes: Sequence[tuple[slice, slice]], level: int = 0) -> Slide:
+        """The same slide, told what will be read: each box of a grid once, of every channel.
+
+        A hint and nothing else: a source that can then decodes what boxes share only once.
+        """
+        told = getattr(self.source, "expecting", None)
+        return self if told is None else replace(self, source=told(level, boxes))
 
     def level(self, level: int = 0, chunk_px: int = 1024):
         """The slide at one pyramid level as a lazy dask array ``(c, y, x)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +78,19 @@ def tile_grid(shape: tuple[int, int], core_px: int, halo_px: int) -> list[Tile]:
         )
         for index, core in enumerate(cores)
     ]
+
+
+def in_bands(tiles: Sequence[Tile], n_columns: int) -> list[Tile]:
+    """Tiles of a grid, band by band of so many columns, row by row within a band.
+
+    Few rows of pixels lie between a tile and its lower neighbour then, however wide the slide is:
+    what the two share can wait in memory.
+    """
+    column_of = {x: rank for rank, x in enumerate(sorted({tile.core.x0 for tile in tiles}))}
+    return sorted(
+        tiles,
+        key=lambda tile: (column_of[tile.core.x0] // n_columns, tile.core.y0, tile.core.x0),
+    )
 
 
 def whole_multiple(size_px: int, unit_px: int) -> int:

@@ -15,17 +15,26 @@ SMALLEST_LEVEL_PX = 512
 NGFF_VERSION = "0.5"
 
 
-def create_level(path: Path, shape: tuple[int, int], dtype: str, chunk_px: int = CHUNK_PX):
-    """An empty ``(y, x)`` zarr array; what is there already is replaced."""
+_KEPT = BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
+_PASSING = BloscCodec(cname="lz4", clevel=1, shuffle="shuffle")  # read once, a minute later
+
+
+def create_level(path: Path, shape: tuple[int, int], chunk_px: int = CHUNK_PX, codec=_KEPT):
+    """An empty ``(y, x)`` uint32 array; what is there already is replaced."""
     return zarr.create_array(
         store=str(path),
         shape=shape,
         chunks=(min(chunk_px, max(shape[0], 1)), min(chunk_px, max(shape[1], 1))),
-        dtype=dtype,
-        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")],
+        dtype="uint32",
+        compressors=[codec],
         dimension_names=("y", "x"),
         overwrite=True,
     )
+
+
+def create_tile_labels(path: Path, shape: tuple[int, int], tile_px: int):
+    """Where tiles leave labels of their own, until their names on the slide are known."""
+    return create_level(path, shape, tile_px, _PASSING)
 
 
 def boxes(shape: tuple[int, int], side_px: int) -> Iterator[tuple[slice, slice]]:
@@ -35,66 +44,81 @@ def boxes(shape: tuple[int, int], side_px: int) -> Iterator[tuple[slice, slice]]
             yield slice(y, min(y + side_px, shape[0])), slice(x, min(x + side_px, shape[1]))
 
 
-def write_named_by_rank(
-    anchors: Path, target: Path, ranked: np.ndarray, pixel_size_um: float
-) -> int:
-    """Turn a level of anchors into a label image with ids 1..n, and add its pyramid.
+def ranks(anchor_px: np.ndarray, ranked: np.ndarray) -> np.ndarray:
+    """Ids of objects on the slide: 1 + the rank of their anchors.
 
     Parameters
     ----------
-    anchors : Path
-        zarr array ``(y, x)``; 0 is background, anything else an anchor plus one.
-    target : Path
-        Group to write; replaced if it is there.
-    ranked : (n,) uint64
-        Anchors in rising order; the id of ``ranked[i]`` is ``i + 1``.
-    pixel_size_um : float
+    anchor_px : (n,) int64
+        Negative for background.
+    ranked : (m,) uint64
+        Rising; the id of ``ranked[i]`` is ``i + 1``.
 
     Returns
     -------
-    int
-        How many pixels carried an anchor that is not in ``ranked``; they become background.
+    (n,) uint32
+        0 for background, and for an anchor that is not in ``ranked``.
     """
-    source = zarr.open_array(str(anchors), mode="r")
-    shutil.rmtree(target, ignore_errors=True)
-    zarr.open_group(str(target), mode="w")
-    shape = (source.shape[0], source.shape[1])
-    level = create_level(target / "0", shape, "uint32")
-    unknown = 0
-    for box in boxes(shape, 4 * CHUNK_PX):
-        pixels = np.asarray(source[box])
-        named, place = np.unique(pixels, return_inverse=True)
-        ids, missing = _ranks(named, ranked)
-        place = place.reshape(pixels.shape)
-        level[box] = ids[place]
-        unknown += int(missing[place].sum())
-    n_levels = 1 + _add_pyramid(target, level)
-    group = zarr.open_group(str(target), mode="r+")
-    group.attrs["ome"] = _multiscale(target.name, n_levels, pixel_size_um)
-    return unknown
-
-
-def _ranks(named: np.ndarray, ranked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ids of anchors (plus one), and which of them nobody measured."""
     if len(ranked) == 0:
-        return np.zeros(len(named), np.uint32), named > 0
-    wanted = named - np.uint64(1)  # wraps for background, which is never looked up
+        return np.zeros(len(anchor_px), np.uint32)
+    wanted = anchor_px.astype(np.uint64)  # wraps where negative; never found then
     rank = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
-    found = (named > 0) & (ranked[rank] == wanted)
-    return np.where(found, rank + 1, 0).astype(np.uint32), (named > 0) & ~found
+    return np.where(ranked[rank] == wanted, rank + 1, 0).astype(np.uint32)
 
 
-def _add_pyramid(target: Path, level) -> int:
-    """Every second pixel, again and again; labels cannot be averaged."""
-    added = 0
-    while max(level.shape) > SMALLEST_LEVEL_PX:
-        shape = (-(-level.shape[0] // 2), -(-level.shape[1] // 2))
-        added += 1
-        half = create_level(target / str(added), shape, "uint32")
-        for y, x in boxes(shape, 2 * CHUNK_PX):
-            half[y, x] = level[2 * y.start : 2 * y.stop : 2, 2 * x.start : 2 * x.stop : 2]
-        level = half
-    return added
+class LabelImage:
+    """A multiscale label image being written: every chunk once, by whoever has its tile.
+
+    Parameters
+    ----------
+    path : Path
+        Group to write.
+    shape : (int, int)
+        ``(y, x)`` at full resolution, px.
+    tile_px : int
+        Side of the tiles that will be written; a whole number of chunks.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int], tile_px: int):
+        self._path = path
+        self._shapes = [shape]
+        while max(self._shapes[-1]) > SMALLEST_LEVEL_PX:
+            height, width = self._shapes[-1]
+            self._shapes.append((-(-height // 2), -(-width // 2)))
+        # Levels on which a tile is still whole chunks; coarser ones are made from the last.
+        whole = 1
+        while tile_px % (CHUNK_PX << whole) == 0:
+            whole += 1
+        self._n_from_tiles = min(whole, len(self._shapes))
+
+    def create(self) -> None:
+        """Empty levels; what is there already is replaced."""
+        shutil.rmtree(self._path, ignore_errors=True)
+        zarr.open_group(str(self._path), mode="w")
+        for level, shape in enumerate(self._shapes):
+            create_level(self._path / str(level), shape)
+
+    def write_tile(self, y: int, x: int, ids: np.ndarray) -> None:
+        """Write a tile's ``(y, x)`` ids whose first pixel is at ``(y, x)``.
+
+        Pyramids of labels hold every second pixel again and again: ids cannot be averaged.
+        """
+        for level in range(self._n_from_tiles):
+            part = ids[:: 1 << level, :: 1 << level]
+            top, left = y >> level, x >> level
+            self._level(level)[top : top + part.shape[0], left : left + part.shape[1]] = part
+
+    def finish(self, pixel_size_um: float) -> None:
+        """The coarser levels and the metadata, once every tile is written."""
+        for number in range(self._n_from_tiles, len(self._shapes)):
+            finer, level = self._level(number - 1), self._level(number)
+            for y, x in boxes(self._shapes[number], 2 * CHUNK_PX):
+                level[y, x] = finer[2 * y.start : 2 * y.stop, 2 * x.start : 2 * x.stop][::2, ::2]
+        group = zarr.open_group(str(self._path), mode="r+")
+        group.attrs["ome"] = _multiscale(self._path.name, len(self._shapes), pixel_size_um)
+
+    def _level(self, level: int):
+        return zarr.open_array(str(self._path / str(level)), mode="r+")
 
 
 def _multiscale(name: str, n_levels: int, pixel_size_um: float) -> dict:

@@ -88,7 +88,7 @@ class SlideFolder:
 
     @property
     def anchors(self) -> Path:
-        """Label images named by anchors, until ranks are known."""
+        """Labels as each tile numbers them, until the slide's names are known."""
         return self.work / "anchors.zarr"
 
     def parts(self, core_px: int, mark: str) -> Path:

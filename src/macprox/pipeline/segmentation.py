@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import zarr
 
 from macprox.image.correction import Correction
@@ -16,16 +15,13 @@ from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Tile, whole_multiple
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.atomic import write_parquet
-from macprox.io.labels import (
-    CHUNK_PX,
-    create_level,
-    write_label_index,
-    write_named_by_rank,
-)
+from macprox.io.labels import CHUNK_PX, create_tile_labels
 from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.measure import cell_table, measure_tile
+from macprox.pipeline.naming import TileNames, name_labels
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.survey import Survey
+from macprox.pipeline.tiles import reading_together
 from macprox.segment.bodies import body_threshold, is_body
 from macprox.segment.parameters import SegmentationParameters
 from macprox.segment.whole import segment_tile, tiles_of
@@ -87,8 +83,9 @@ class _TileJob:
         inside = tile.core.within(tile.outer)
         for name, array in zip(LABEL_NAMES, (labels.nuclei, labels.cells), strict=True):
             level = zarr.open_array(str(self.anchors / name), mode="r+")
-            level[tile.core.slices] = (labels.anchor_px + 1).astype(np.uint64)[array[inside]]
-        write_arrays(done, {**table, "n_cut": labels.cut[owned].sum()})
+            level[tile.core.slices] = array[inside].astype(np.uint32)
+        names = {"label_anchor_px": labels.anchor_px, "n_cut": labels.cut[owned].sum()}
+        write_arrays(done, {**table, **names})
         return done
 
     def _blank(self, tile: Tile) -> np.ndarray | None:
@@ -131,6 +128,7 @@ def segment_slide(
     """
     core_px = whole_multiple(options.tile_px, CHUNK_PX)
     tiles = tiles_of(slide.shape, core_px, slide.pixel_size_um, study.segmentation)
+    slide, tiles = reading_together(slide, tiles)
     thresholds = body_thresholds(study.segmentation, survey)
     job = _TileJob(
         slide=slide,
@@ -142,12 +140,14 @@ def segment_slide(
         anchors=folder.anchors,
         parts=folder.parts(core_px, mark),
     )
-    _prepare(job, folder, slide.shape)
+    _prepare(job, folder, slide.shape, core_px)
     advance = options.watcher.stage(slide.slide_id, "segmentation", len(tiles))
     parts = [read_arrays(path) for path in options.workers.map(job, tiles, advance)]
     cells = cell_table(parts, slide.slide_id, slide.channels)
     write_parquet(folder.measurements, cells)
-    unmeasured_px = _name_by_rank(job, folder, cells)
+    named = [TileNames(t, p["label_anchor_px"]) for t, p in zip(tiles, parts, strict=True)]
+    ranked = cells["anchor_px"].to_numpy(np.uint64)
+    unmeasured_px = name_labels(slide, named, ranked, folder, options.workers.n_workers)
     folder.remove_parts()  # first: parts without their label pixels would pass for finished tiles
     shutil.rmtree(job.anchors, ignore_errors=True)
     return Segmented(
@@ -169,22 +169,11 @@ def body_thresholds(parameters: SegmentationParameters, survey: Survey) -> dict[
     return {name: body_threshold(survey.corrected_sample(name)) for name in wanted.channels}
 
 
-def _prepare(job: _TileJob, folder: SlideFolder, shape: tuple[int, int]) -> None:
+def _prepare(job: _TileJob, folder: SlideFolder, shape: tuple[int, int], core_px: int) -> None:
     """Empty label arrays, unless an interrupted run of the same tiles left its own."""
     if not job.parts.exists():
         folder.remove_parts()
         shutil.rmtree(job.anchors, ignore_errors=True)
         for name in LABEL_NAMES:
-            create_level(job.anchors / name, shape, "uint64")
+            create_tile_labels(job.anchors / name, shape, core_px)
         job.parts.mkdir(parents=True)
-
-
-def _name_by_rank(job: _TileJob, folder: SlideFolder, cells: pd.DataFrame) -> int:
-    ranked = cells["anchor_px"].to_numpy(np.uint64)
-    pixel_size_um = job.slide.pixel_size_um
-    unknown = [
-        write_named_by_rank(job.anchors / name, folder.labels / name, ranked, pixel_size_um)
-        for name in LABEL_NAMES
-    ]
-    write_label_index(folder.labels, LABEL_NAMES)
-    return unknown[1]

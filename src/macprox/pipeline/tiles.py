@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-import dask
-from dask.callbacks import Callback
-
 from macprox.errors import MacproxError
-from macprox.image.tiles import Tile
+from macprox.image.tiles import Tile, in_bands
+from macprox.io.decoded import CACHE_BYTES
+from macprox.slide import Slide
+
+# What tiles share with those below: two rows of the file's own tiles, mostly of 512 px.
+SHARED_ROWS_PX = 1024
+SHARED_CACHE_FRAC = 0.6  # the rest is for what neighbours in a row share, and for other sizes
 
 Advance = Callable[[int], None]
 
 
 def _silent(n_tiles: int) -> None:
     """Nobody watches."""
+
+
+def reading_together(slide: Slide, tiles: Sequence[Tile]) -> tuple[Slide, list[Tile]]:
+    """The slide told which tiles will be read, and the tiles in an order that makes this pay.
+
+    Every outer box is expected to be read once, of every channel.
+    """
+    width_px = max(tile.core.x1 - tile.core.x0 for tile in tiles)
+    border_bytes = width_px * SHARED_ROWS_PX * len(slide.channels) * slide.dtype.itemsize
+    n_columns = max(1, int(SHARED_CACHE_FRAC * CACHE_BYTES / border_bytes))
+    expecting = slide.expecting([tile.outer.slices for tile in tiles])
+    return expecting, in_bands(tiles, n_columns)
 
 
 @dataclass(frozen=True)
@@ -49,26 +65,34 @@ class Workers:
     def map(
         self, function: Callable[[Tile], Any], tiles: Sequence[Tile], advance: Advance = _silent
     ) -> list[Any]:
-        """``[function(tile) for tile in tiles]``, in that order; results should be small.
+        """``[function(tile) for tile in tiles]``, begun in that order; results should be small.
 
         ``function`` travels to the workers: a picklable callable that opens its own files and
-        writes its own pixels.
+        writes its own pixels. The first error ends the work.
         """
         if self.scheduler is not None:
             return self._map_on_cluster(function, tiles, advance)
-        tasks = [dask.delayed(function, pure=False)(tile) for tile in tiles]
-        with _Watch(advance):
-            return list(dask.compute(*tasks, scheduler="threads", num_workers=self.n_workers))
+        # Not dask's threads: they begin tasks without an order in the order of random names, and
+        # neighbours that follow each other share decoded tiles.
+        with ThreadPoolExecutor(self.n_workers, "macprox") as pool:
+            tasks = [pool.submit(function, tile) for tile in tiles]
+            try:
+                for task in as_completed(tasks):
+                    task.result()
+                    advance(1)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+            return [task.result() for task in tasks]
 
     def _map_on_cluster(
         self, function: Callable[[Tile], Any], tiles: Sequence[Tile], advance: Advance
     ) -> list[Any]:
         client = self._connect()
-        from distributed import as_completed
+        from distributed import as_completed as each_completed
 
         with client:
             futures = client.map(function, list(tiles), pure=False)
-            for _ in as_completed(futures):
+            for _ in each_completed(futures):
                 advance(1)
             return list(client.gather(futures))
 
@@ -86,10 +110,3 @@ class Workers:
                 f"No dask scheduler answers at {self.scheduler!r} ({error}); start one with "
                 "`dask scheduler` and give its address."
             ) from error
-
-
-class _Watch(Callback):
-    """Counts finished tiles; dask calls it in the scheduling thread."""
-
-    def __init__(self, advance: Advance):
-        super().__init__(posttask=lambda *_: advance(1))
