@@ -11,6 +11,7 @@ Nothing heavy is imported before a method is asked for: a study needs the names 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from macprox.image.stain import StainStatistics
     from macprox.image.tiles import Box
+    from macprox.segment.learned import Segmenter
     from macprox.segment.parameters import SegmentationParameters
 
 GIVEN = "labels"
@@ -118,9 +120,9 @@ def check_name(name: str) -> None:
         raise StudyError(f"method must be one of {', '.join(names)}, found {name!r}.{hint}")
 
 
-def is_exact(name: str) -> bool:
-    """Whether a method's nuclei never depend on the tiling."""
-    return name in EXACT
+def is_learned(name: str) -> bool:
+    """Whether a method may label an object differently in another tile."""
+    return name not in EXACT and name != GIVEN
 
 
 def nucleus_method(name: str) -> NucleusMethod:
@@ -138,6 +140,18 @@ def nucleus_method(name: str) -> NucleusMethod:
             "`macprox run`, or take one of " + ", ".join(EXACT) + " here."
         )
     return _load(name, EXACT[name])()
+
+
+def load_segmenter_factory(name: str) -> Callable[[SegmentationParameters], Segmenter]:
+    """What makes the segmenter of a learned method.
+
+    Raises
+    ------
+    StudyError
+        If there is no such method, or its package cannot be imported.
+    """
+    check_name(name)
+    return _load(name, LEARNED.get(name) or installed_segmenters()[name])
 
 
 def _load(name: str, place: str):

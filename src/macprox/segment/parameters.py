@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from macprox.errors import StudyError
-from macprox.segment.methods import check_name
+from macprox.segment.methods import GIVEN, check_name, is_learned
 
 
 def _require_positive(parameters: object, *names: str) -> None:
@@ -53,6 +53,16 @@ class SegmentationParameters:
     ----------
     method : str
         ``"watershed"``: the built-in model-free method (`macprox.segment.nuclei`).
+    labels : str or None
+        With the method ``"labels"``: the label image, a TIFF or OME-Zarr file of the slide's
+        shape. ``{slide_id}`` in its name is replaced; a folder is searched for the slide's id.
+    labels_are : "nuclei" or "cells"
+        What the label image shows. Cells are kept as they are; nothing is grown.
+    model : str or None
+        With a learned method: the file or folder of its weights. Not given, they must be in the
+        method's own store; nothing is ever downloaded.
+    model_pixel_size_um : float or None
+        With a learned method: the scale that the model was trained at, where it is not the usual.
     nucleus_diameter_um : float
         A typical nucleus; every length inside the method follows from it.
     min_nucleus_area_um2 : float
@@ -63,6 +73,10 @@ class SegmentationParameters:
     """
 
     method: str = "watershed"
+    labels: str | None = None
+    labels_are: Literal["nuclei", "cells"] = "nuclei"
+    model: str | None = None
+    model_pixel_size_um: float | None = None
     nucleus_diameter_um: float = 8.0
     min_nucleus_area_um2: float = 6.0
     expansion_um: float = 4.0
@@ -70,4 +84,14 @@ class SegmentationParameters:
 
     def __post_init__(self) -> None:
         check_name(self.method)
+        if (self.labels is not None) != (self.method == GIVEN):
+            raise StudyError(
+                f"labels = {self.labels!r} and method = {self.method!r} do not go together: the "
+                f"method {GIVEN!r} needs labels, the name of a label image, and no other takes it."
+            )
+        for name in ("model", "model_pixel_size_um"):
+            if getattr(self, name) is not None and not is_learned(self.method):
+                raise StudyError(f"{name} is for learned methods; {self.method!r} has no model.")
+        if self.model_pixel_size_um is not None:
+            _require_positive(self, "model_pixel_size_um")
         _require_positive(self, "nucleus_diameter_um", "min_nucleus_area_um2", "expansion_um")

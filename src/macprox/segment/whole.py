@@ -11,7 +11,9 @@ from macprox.image.stain import StainStatistics, roughness
 from macprox.image.tiles import Box, tile_grid
 from macprox.segment import bodies, nuclei
 from macprox.segment.cells import grow_cells
+from macprox.segment.given import nuclei_of_cells
 from macprox.segment.methods import nucleus_method
+from macprox.segment.nuclei import label_nuclei
 from macprox.segment.objects import anchors, touches_frame
 from macprox.segment.parameters import SegmentationParameters
 
@@ -47,6 +49,20 @@ class TileLabels:
 def halo_um(parameters: SegmentationParameters, pixel_size_um: float) -> float:
     """How far a tile must look beyond its core for its objects not to depend on the tiling."""
     of_nuclei = nucleus_method(parameters.method).halo_um(parameters, pixel_size_um)
+    return _with_cells_um(of_nuclei, parameters)
+
+
+def given_halo_um(extent_um: float, parameters: SegmentationParameters) -> float:
+    """The same for given nuclei or cells, the largest of which is so long.
+
+    Once to see a core's objects whole, once more to see those whole that compete with them.
+    """
+    if parameters.labels_are == "cells":
+        return max(2 * extent_um, extent_um + nuclei.halo_um(parameters))
+    return _with_cells_um(2 * extent_um + 2 * parameters.expansion_um, parameters)
+
+
+def _with_cells_um(of_nuclei: float, parameters: SegmentationParameters) -> float:
     halo = of_nuclei + parameters.nucleus_diameter_um
     if parameters.macrophages.channels:
         halo = max(halo, of_nuclei + bodies.halo_um(parameters.macrophages) / 2)
@@ -77,15 +93,51 @@ def segment_tile(
     """
     method = nucleus_method(parameters.method)
     nucleus_labels = method.label(stain, outer, slide, statistics, parameters)
+    return cells_around(nucleus_labels, body_marker, outer, slide, parameters)
+
+
+def cells_around(
+    nucleus_labels: np.ndarray,
+    body_marker: np.ndarray | None,
+    outer: Box,
+    slide: tuple[tuple[int, int], float],
+    parameters: SegmentationParameters,
+) -> TileLabels:
+    """Cells of one tile around its nuclei ``(y, x)`` int32; else as `segment_tile`."""
     slide_shape, pixel_size_um = slide
     cell_labels = grow_cells(nucleus_labels, parameters.expansion_um, pixel_size_um)
     if body_marker is not None:
         cell_labels = bodies.macrophage_bodies(
             nucleus_labels, cell_labels, body_marker, pixel_size_um, parameters.macrophages
         )
+    return _named(nucleus_labels, cell_labels, outer, slide_shape)
+
+
+def given_cells(
+    cell_labels: np.ndarray,
+    stain: np.ndarray,
+    outer: Box,
+    slide: tuple[tuple[int, int], float],
+    statistics: StainStatistics,
+    parameters: SegmentationParameters,
+) -> TileLabels:
+    """Cells ``(y, x)`` int32 of one tile as they are, with their nuclei; else as `segment_tile`.
+
+    No model is needed: the model-free method says where nuclear stain is.
+    """
+    stained = label_nuclei(stain, slide[1], statistics, parameters)
+    min_area_px = parameters.min_nucleus_area_um2 / slide[1] ** 2
+    nucleus_labels = nuclei_of_cells(cell_labels, stained, min_area_px)
+    return _named(nucleus_labels, cell_labels, outer, slide[0])
+
+
+def _named(
+    nucleus_labels: np.ndarray, cell_labels: np.ndarray, outer: Box, slide_shape: tuple[int, int]
+) -> TileLabels:
     anchor_px = anchors(cell_labels, outer, slide_shape[1])
     of_nucleus = anchors(nucleus_labels, outer, slide_shape[1])
-    anchor_px[: len(of_nucleus)] = of_nucleus
+    has_nucleus = np.flatnonzero(of_nucleus >= 0)
+    anchor_px[has_nucleus] = of_nucleus[has_nucleus]
     return TileLabels(
         nucleus_labels, cell_labels, anchor_px, touches_frame(cell_labels, outer, slide_shape)
     )
