@@ -61,12 +61,8 @@ def test_views_that_agree_give_the_whole_back():
     painted, counts = joined(lambda tile: seen_in(whole, tile))
     assert same_up_to_names(painted, whole)
     assert counts.crossing > 20  # control: there are objects across seams
-    found = len(np.unique(whole)) - 1
-    assert (counts.without_twin, counts.unmatched, counts.objects) == (0, 0, found)
-        0,
-        0,
-        len(np.unique(whole)) - 1,
-    )
+    n = len(np.unique(whole)) - 1
+    assert (counts.without_twin, counts.unmatched, counts.objects) == (0, 0, n)
 
 
 def test_naming_tiles_apart_would_cut_what_lies_across_a_seam():
@@ -162,7 +158,7 @@ def test_a_value_that_is_used_twice_far_apart_is_left_out():
     found = LabelledObjects.in_region(image, Box(0, 20, 0, 400), 400)
     kept = found.small_enough(0.5)
     assert (len(found), kept.value.tolist()) == (2, [8])
-    assert 400 * 0.5 > MAX_EXTENT_UM
+    assert MAX_EXTENT_UM < 400 * 0.5
     assert kept.name_in(image).max() == 1
 
 
