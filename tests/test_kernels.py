@@ -8,6 +8,8 @@ from scipy import ndimage as ndi
 
 from macprox.image.filters import box_mean, gaussian, highest_near, lowest_near
 from macprox.image.kernels import distance_inside, nearest_label
+from macprox.segment.clustering import persistent_basins
+from macprox.segment.objects import drop_small, first_pixels
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -80,6 +82,60 @@ def test_nearest_label_agrees_with_a_search_ties_included(seed, shape, radius_px
     np.testing.assert_array_equal(
         nearest_label(labels, radius_px), nearest_by_search(labels, radius_px)
     )
+
+
+def textbook_basins(levels: np.ndarray, mask: np.ndarray, persistence: int) -> np.ndarray:
+    """ToMaTo as published: every pixel in falling order, a union-find that grows with them."""
+    parent: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def root(pixel):
+        while parent[pixel] != pixel:
+            pixel = parent[pixel]
+        return pixel
+
+    def place(pixel):
+        return -levels[pixel], pixel
+
+    for pixel in sorted(zip(*np.nonzero(mask), strict=True), key=place):
+        y, x = pixel
+        around = [(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+        earlier = [other for other in around if other in parent]
+        parent[pixel] = root(min(earlier, key=place)) if earlier else pixel
+        for other in earlier:
+            high, low = sorted((root(pixel), root(other)), key=place)
+            if high != low and levels[low] - levels[pixel] < persistence:
+                parent[low] = high
+    labels = np.zeros(levels.shape, np.int32)
+    number: dict[tuple[int, int], int] = {}
+    for pixel in sorted(parent):
+        labels[pixel] = number.setdefault(root(pixel), len(number) + 1)
+    return labels
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    SEEDS, st.tuples(st.integers(1, 14), st.integers(1, 14)), st.integers(1, 12), st.integers(0, 6)
+)
+def test_basins_agree_with_the_textbook(seed, shape, top, persistence):
+    levels, mask = noise(seed, shape, top), specks(seed + 1, shape, 0.8)
+    np.testing.assert_array_equal(
+        persistent_basins(levels, mask, persistence), textbook_basins(levels, mask, persistence)
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, SHAPES, st.integers(1, 8))
+def test_objects_are_counted_and_placed_as_numpy_does(seed, shape, min_area_px):
+    labels = noise(seed, shape, 20)
+    n = int(labels.max())
+    first = [np.flatnonzero(labels == label)[:1].tolist() or [-1] for label in range(1, n + 1)]
+    assert first_pixels(labels, n)[1:].tolist() == [at for (at,) in first]
+    kept = drop_small(labels, min_area_px)
+    large = np.bincount(labels.ravel()) >= min_area_px
+    np.testing.assert_array_equal(kept > 0, large[labels] & (labels > 0))
+    # The same order without gaps.
+    pairs = np.unique(np.column_stack([labels[kept > 0], kept[kept > 0]]), axis=0)
+    assert pairs[:, 1].tolist() == list(range(1, len(pairs) + 1))
 
 
 def reach_of(kernel: str) -> int:

@@ -1,9 +1,13 @@
-"""Watershed basins with persistence (ToMaTo), in one pass over the pixels.
+"""Watershed basins with persistence (ToMaTo): h-maxima and watershed at once.
 
 Chazal, Guibas, Oudot & Skraba, "Persistence-based clustering in Riemannian manifolds", J. ACM
-60(6), 2013, on the 8-connected pixel grid. h-maxima and watershed at once; pixels are visited by
-(value descending, raster order), a total order that does not depend on where a tile begins, so
-that a tile and the whole slide break ties alike.
+60(6), 2013, on the 8-connected pixel grid. Pixels are ordered by (level descending, raster order),
+a total order that does not depend on where a tile begins, so that a tile and the whole slide break
+ties alike.
+
+The textbook visits every pixel in that order, all over the image. But which peak a pixel climbs to
+needs only its neighbours, and basins merge only at pixels that see two of them; so the climb runs
+in raster order, and only those few are sorted. The result is the same.
 """
 
 from __future__ import annotations
@@ -11,91 +15,162 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-
-@nb.njit(cache=True, nogil=True)
-def _root(parent, pixel):
-    while parent[pixel] != pixel:
-        parent[pixel] = parent[parent[pixel]]
-        pixel = parent[pixel]
-    return pixel
+PEAK, OUTSIDE = 4, 9  # beside the steps 0..8 to the neighbours in raster order, 4 being no step
 
 
 @nb.njit(cache=True, nogil=True)
-def _descending(levels, mask):
-    """Masked pixels by (level descending, raster order): a counting sort."""
+def _framed(levels, mask):
+    """The landscape with -1 outside the mask and in a frame of one pixel: no rim to look out for"""
+    height, width = levels.shape
+    framed = np.full((height + 2, width + 2), np.int32(-1))
+    for y in range(height):
+        level, inside, out = levels[y], mask[y], framed[y + 1, 1 : width + 1]
+        for x in range(width):
+            out[x] = level[x] if inside[x] else -1
+    return framed
+
+
+@nb.njit(cache=True, nogil=True)
+def _steepest_steps(framed):
+    """For every pixel the step to the first of itself and its neighbours in the total order."""
+    steps = np.full(framed.shape, np.uint8(OUTSIDE))
+    width = framed.shape[1] - 2
+    best = np.empty(width, np.int32)
+    step = np.empty(width, np.int32)
+    for y in range(1, framed.shape[0] - 1):
+        best[:] = -1
+        step[:] = OUTSIDE
+        for neighbour in range(9):
+            # In raster order a later pixel must be higher to come first.
+            level = framed[y - 1 + neighbour // 3, neighbour % 3 :]
+            for x in range(width):
+                higher = level[x] > best[x]
+                best[x] = level[x] if higher else best[x]
+                step[x] = neighbour if higher else step[x]
+        here, out = framed[y, 1:], steps[y, 1:]
+        for x in range(width):
+            out[x] = step[x] if here[x] >= 0 else OUTSIDE
+    return steps
+
+
+@nb.njit(cache=True, nogil=True)
+def _climb(steps, width):
+    """The basin of every pixel, 1, 2, ..., 0 outside, and the pixel of each basin's peak."""
+    basins = np.zeros(steps.size, np.int32)
+    peak_of = np.zeros(1 + np.sum(steps == PEAK), np.int64)
+    by_step = np.array([-width - 1, -width, -width + 1, -1, 0, 1, width - 1, width, width + 1])
+    count = 0
+    for start in range(steps.size):
+        if steps[start] == OUTSIDE or basins[start] > 0:
+            continue
+        pixel = start
+        while basins[pixel] == 0 and steps[pixel] != PEAK:
+            pixel += by_step[steps[pixel]]
+        if basins[pixel] == 0:
+            count += 1
+            basins[pixel] = count
+            peak_of[count] = pixel
+        basin = basins[pixel]
+        pixel = start
+        while basins[pixel] == 0:
+            basins[pixel] = basin
+            pixel += by_step[steps[pixel]]
+    return basins, peak_of
+
+
+@nb.njit(cache=True, nogil=True)
+def _meetings(framed, basins):
+    """``(level, basin, the other)`` wherever a pixel has an earlier neighbour in another basin.
+
+    In raster order of pixels, then of neighbours.
+    """
+    meetings = np.empty((1024, 3), np.int32)
+    n = 0
+    width = framed.shape[1] - 2
+    beside_another = np.empty(width, np.bool_)
+    for y in range(1, framed.shape[0] - 1):
+        here = basins[y, 1:]
+        beside_another[:] = False
+        for neighbour in range(9):
+            there = basins[y - 1 + neighbour // 3, neighbour % 3 :]
+            for x in range(width):
+                beside_another[x] |= (there[x] != here[x]) & (there[x] > 0)
+        for x in range(width):
+            if not beside_another[x] or here[x] == 0:
+                continue
+            for neighbour in range(9):
+                yy, xx = y - 1 + neighbour // 3, x + neighbour % 3
+                met = basins[yy, xx]
+                later = neighbour > 4  # in raster order: it must be higher to come first
+                if met == 0 or met == here[x] or framed[yy, xx] < framed[y, x + 1] + later:
+                    continue
+                if n == len(meetings):
+                    meetings = np.concatenate((meetings, np.empty_like(meetings)))
+                meetings[n, 0], meetings[n, 1], meetings[n, 2] = framed[y, x + 1], here[x], met
+                n += 1
+    return meetings[:n]
+
+
+@nb.njit(cache=True, nogil=True)
+def _descending(meetings):
+    """Their order by level, from the highest; a counting sort, which keeps raster order."""
     top = 0
-    for i in range(levels.size):
-        if mask[i] and levels[i] > top:
-            top = levels[i]
+    for i in range(len(meetings)):
+        top = max(top, meetings[i, 0])
     start = np.zeros(top + 2, np.int64)
-    for i in range(levels.size):
-        if mask[i]:
-            start[top - levels[i] + 1] += 1
-    for level in range(top + 1):
-        start[level + 1] += start[level]
-    order = np.empty(start[top + 1], np.int64)
-    for i in range(levels.size):
-        if mask[i]:
-            slot = top - levels[i]
-            order[start[slot]] = i
-            start[slot] += 1
+    for i in range(len(meetings)):
+        start[top - meetings[i, 0] + 1] += 1
+    for slot in range(top + 1):
+        start[slot + 1] += start[slot]
+    order = np.empty(len(meetings), np.int64)
+    for i in range(len(meetings)):
+        slot = top - meetings[i, 0]
+        order[start[slot]] = i
+        start[slot] += 1
     return order
 
 
 @nb.njit(cache=True, nogil=True)
-def _comes_first(levels, a, b):
-    """Whether pixel a precedes pixel b in the total order."""
-    return levels[a] > levels[b] or (levels[a] == levels[b] and a < b)
+def _root(parent, basin):
+    while parent[basin] != basin:
+        parent[basin] = parent[parent[basin]]
+        basin = parent[basin]
+    return basin
 
 
 @nb.njit(cache=True, nogil=True)
-def _climb(levels, parent, order, width, persistence):
-    """Attach every pixel to its steepest processed neighbour; merge shallow peaks at saddles."""
-    height = levels.size // width
-    neighbours = np.empty(8, np.int64)
-    for pixel in order:
-        y, x = pixel // width, pixel % width
-        n = 0
-        steepest = -1
-        for yy in range(max(y - 1, 0), min(y + 2, height)):
-            for xx in range(max(x - 1, 0), min(x + 2, width)):
-                other = yy * width + xx
-                if parent[other] < 0 or other == pixel:
-                    continue
-                neighbours[n] = other
-                n += 1
-                if steepest < 0 or _comes_first(levels, other, steepest):
-                    steepest = other
-        if steepest < 0:
-            parent[pixel] = pixel
-            continue
-        peak = _root(parent, steepest)
-        parent[pixel] = peak
-        for i in range(n):
-            other_peak = _root(parent, neighbours[i])
-            if other_peak == peak:
-                continue
-            high, low = peak, other_peak
-            if _comes_first(levels, other_peak, peak):
-                high, low = other_peak, peak
-            if levels[low] - levels[pixel] < persistence:
-                parent[low] = high
-                peak = high
+def _merge(meetings, levels, peak_of, persistence):
+    """Which basin each basin belongs to, once the shallow ones have joined their neighbours."""
+    parent = np.arange(len(peak_of)).astype(np.int32)
+    for i in _descending(meetings):
+        low, high = _root(parent, meetings[i, 1]), _root(parent, meetings[i, 2])
+        low_peak, high_peak = peak_of[low], peak_of[high]
+        ahead = levels[low_peak] - levels[high_peak]
+        if ahead > 0 or (ahead == 0 and low_peak < high_peak):
+            low, high, low_peak = high, low, high_peak
+        if levels[low_peak] - meetings[i, 0] < persistence:
+            parent[low] = high
+    for basin in range(len(parent)):
+        parent[basin] = _root(parent, basin)
+    return parent
 
 
 @nb.njit(cache=True, nogil=True)
-def _number(parent, labels):
-    """Number the basins 1, 2, ... in raster order of their first pixel."""
-    number = np.zeros(parent.size, np.int32)
+def _numbered(basins, basin_of):
+    """Merged basins 1, 2, ... in raster order of their first pixels; without the frame."""
+    height, width = basins.shape[0] - 2, basins.shape[1] - 2
+    labels = np.empty((height, width), np.int32)
+    number = np.zeros(len(basin_of), np.int32)
     count = 0
-    for pixel in range(parent.size):
-        if parent[pixel] >= 0:
-            peak = _root(parent, pixel)
-            if number[peak] == 0:
+    for y in range(height):
+        here, out = basins[y + 1, 1:], labels[y]
+        for x in range(width):
+            basin = basin_of[here[x]]
+            if basin > 0 and number[basin] == 0:
                 count += 1
-                number[peak] = count
-            labels[pixel] = number[peak]
-    return count
+                number[basin] = count
+            out[x] = number[basin]
+    return labels
 
 
 @nb.njit(cache=True, nogil=True)
@@ -115,10 +190,8 @@ def persistent_basins(levels, mask, persistence):
     (y, x) int32
         Labels 1..n in raster order of first pixels, 0 outside the mask.
     """
-    height, width = levels.shape
-    flat = levels.ravel()
-    parent = np.full(flat.size, -1, np.int64)
-    _climb(flat, parent, _descending(flat, mask.ravel()), width, persistence)
-    labels = np.zeros(flat.size, np.int32)
-    _number(parent, labels)
-    return labels.reshape(height, width)
+    framed = _framed(levels, mask)
+    basins, peak_of = _climb(_steepest_steps(framed).ravel(), framed.shape[1])
+    basins = basins.reshape(framed.shape)
+    basin_of = _merge(_meetings(framed, basins), framed.ravel(), peak_of, persistence)
+    return _numbered(basins, basin_of)

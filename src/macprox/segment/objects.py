@@ -29,10 +29,13 @@ def first_pixels(labels, n_labels):
     first = np.full(n_labels + 1, -1, np.int64)
     height, width = labels.shape
     for y in range(height):
+        before = 0
         for x in range(width):
             label = labels[y, x]
-            if label > 0 and first[label] < 0:
-                first[label] = y * width + x
+            if label != before:
+                before = label
+                if label > 0 and first[label] < 0:
+                    first[label] = y * width + x
     return first
 
 
@@ -60,12 +63,43 @@ def keep_labels(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """
     keep = keep.copy()
     keep[0] = False
-    return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+    number = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    return renamed(np.ascontiguousarray(labels, np.int32), number)
+
+
+@nb.njit(cache=True, nogil=True)
+def renamed(labels, name_of):
+    """``name_of[labels]``, which numpy does by way of 64-bit indices.
+
+    Parameters
+    ----------
+    labels : (y, x) int32
+    name_of : (n + 1,) number
+        Indexed by label.
+    """
+    names = np.empty(labels.shape, name_of.dtype)
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            names[y, x] = name_of[labels[y, x]]
+    return names
+
+
+@nb.njit(cache=True, nogil=True)
+def _areas(labels, n_labels):
+    areas = np.zeros(n_labels + 1, np.int64)
+    for y in range(labels.shape[0]):
+        start = 0
+        for x in range(1, labels.shape[1] + 1):
+            if x == labels.shape[1] or labels[y, x] != labels[y, start]:
+                areas[labels[y, start]] += x - start
+                start = x
+    return areas
 
 
 def drop_small(labels: np.ndarray, min_area_px: float) -> np.ndarray:
     """Without the objects of fewer than ``min_area_px`` pixels."""
-    return keep_labels(labels, np.bincount(labels.ravel()) >= min_area_px)
+    areas = _areas(np.ascontiguousarray(labels, np.int32), int(labels.max(initial=0)))
+    return keep_labels(labels, areas >= min_area_px)
 
 
 def touches_frame(labels: np.ndarray, outer: Box, slide_shape: tuple[int, int]) -> np.ndarray:
