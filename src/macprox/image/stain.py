@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 from skimage.filters import threshold_otsu
@@ -11,6 +11,7 @@ LEVELS_PER_SD = 8  # quantisation of intensities: far below the noise
 FLOOR_FRAC = 0.35  # of the way from background to threshold: fainter is haze
 FLOOR_SD = 4.0
 PURE_NOISE_SD = 8.0  # threshold of a channel that holds noise only: rare stain is brighter
+BRIGHT_PERCENTILE = 75.0  # of stained pixels: above outlines and haze, below rare debris
 MEDIAN_OF_CHI_SQUARED = 0.455  # one degree of freedom
 GAUSSIAN_TAIL = 2.748  # the 99.7th percentile over the 84th
 
@@ -25,7 +26,8 @@ class StainStatistics:
     """One channel of one slide, in the units of its pixels.
 
     ``background`` and ``noise`` describe pixels without the stain; ``threshold`` parts them
-    roughly from pixels with it; infinite where the channel is constant. ``grain`` is how much
+    roughly from pixels with it; infinite where the channel is constant. ``bright`` is the upper
+    quartile of stained pixels, the same in sparse and dense tissue. ``grain`` is how much
     stained pixels differ from the next, relative to the stain: a tenth with a camera, a third
     where single ions are counted.
     """
@@ -33,6 +35,7 @@ class StainStatistics:
     background: float
     noise: float
     threshold: float
+    bright: float = np.inf
     grain: float = 0.0
 
     @classmethod
@@ -48,7 +51,8 @@ class StainStatistics:
             return cls(background=level, noise=0.0, threshold=np.inf)
         if (noise := _pure_noise(pixels)) is not None:
             background = float(np.median(pixels))
-            return cls(background, noise, background + PURE_NOISE_SD * noise)
+            threshold = background + PURE_NOISE_SD * noise
+            return cls(background, noise, threshold, _bright(pixels, threshold))
         low, high = np.percentile(pixels, [2, 99.7])
         otsu = threshold_otsu(pixels)
         threshold = min(otsu, low + 0.3 * (high - low))
@@ -57,7 +61,8 @@ class StainStatistics:
             dark = pixels[pixels <= low]
         background = float(np.median(dark))
         noise = 1.4826 * float(np.median(np.abs(dark - background)))
-        return cls(background, noise, max(float(threshold), background))
+        threshold = max(float(threshold), background)
+        return cls(background, noise, threshold, _bright(pixels, threshold))
 
     def with_grain(self, pixels: np.ndarray, roughness: np.ndarray) -> StainStatistics:
         """The same, knowing its grain.
@@ -96,14 +101,19 @@ class StainStatistics:
         return self.background + max(FLOOR_FRAC * span, FLOOR_SD * self.noise)
 
     def to_dict(self) -> dict[str, float | None]:
-        """Plain JSON values; JSON has no infinity, so a constant channel's threshold is null."""
-        return {**asdict(self), "threshold": None if self.constant else self.threshold}
+        """Plain JSON values; JSON has no infinity: null, where a channel is constant."""
+        return {name: None if value == np.inf else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, saved: dict[str, float | None]) -> StainStatistics:
-        threshold = np.inf if saved["threshold"] is None else saved["threshold"]
-        known = {name: saved[name] or 0.0 for name in ("background", "noise", "grain")}
-        return cls(threshold=threshold, **known)
+        known = {name: np.inf if value is None else value for name, value in saved.items()}
+        return cls(**{part.name: known[part.name] for part in fields(cls)})
+
+
+def _bright(pixels: np.ndarray, threshold: float) -> float:
+    """The upper quartile of stained pixels; the threshold where there are none."""
+    stained = pixels[pixels > threshold]
+    return float(np.percentile(stained, BRIGHT_PERCENTILE)) if stained.size else threshold
 
 
 def _pure_noise(pixels: np.ndarray) -> float | None:

@@ -1,0 +1,198 @@
+"""Nuclei by the built-in network: a small U-Net, then basins of the depth that it predicts.
+
+The network is convolutional and sees `CONTEXT_PX` around a pixel, on one grid for the whole slide
+that begins at its first pixel; basins part touching nuclei; outlines are settled on the grey
+levels (`macprox.segment.outlines`). What is global about the slide, background and brightness,
+comes from its statistics. How the weights were made: `macprox.train`, and the model card beside
+them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+from macprox.image.stain import StainStatistics
+from macprox.image.tiles import Box
+from macprox.segment.clustering import persistent_basins
+from macprox.segment.network_grid import NetworkGrid
+from macprox.segment.objects import drop_small
+from macprox.segment.outlines import settle_outlines
+from macprox.segment.parameters import SegmentationParameters
+
+# How far the network sees: 2 + 4 + 8 + 4 + 2 pixels at half resolution, and the pooling grid.
+CONTEXT_PX = 48
+STRIDE_PX = 8  # pooling: what it computes at a pixel depends on where its input begins, modulo 8
+PIECE_PX = 1024  # run at once: bounds the memory of one worker to 0.2 GB
+
+# Nuclei are looked for in blocks that hold a pixel above the slide's floor, and beside them.
+BLOCK_PX = 16  # a multiple of the stride: boxes begin with a block
+
+# Of a nucleus, depth rises to 1. A peak that stands out by less joins its neighbour.
+PERSISTENCE = 0.2
+DEPTH_LEVELS = 250
+NUCLEUS_LOGIT = 0.0
+
+MODEL = "nuclei.onnx"
+
+
+@nb.njit(cache=True, nogil=True)
+def _squash(stain, background, scale):
+    squashed = np.empty(stain.shape, np.float32)
+    for y in range(stain.shape[0]):
+        for x in range(stain.shape[1]):
+            level = (stain[y, x] - background) * scale
+            level = min(max(level, np.float32(-0.3)), np.float32(12.0))
+            squashed[y, x] = np.float32(2.0) * level / (np.float32(1.0) + abs(level))
+    return squashed
+
+
+def normalise(stain: np.ndarray, background: float, bright: float) -> np.ndarray:
+    """Stain as the network sees it: 0 at the background, 1 at a bright nucleus, below 2.
+
+    A rational curve instead of a logarithm: the same bits whatever instructions compute it.
+
+    Parameters
+    ----------
+    stain : (y, x) number
+    background, bright : float
+        `macprox.image.stain.StainStatistics` of the slide.
+
+    Returns
+    -------
+    (y, x) float32
+    """
+    scale = np.float32(1 / max(bright - background, 1e-12))
+    return _squash(np.ascontiguousarray(stain, np.float32), np.float32(background), scale)
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    """The network, ready to run; one a process, shared by its threads."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # tiles run side by side instead
+    options.inter_op_num_threads = 1
+    weights = files("macprox.segment").joinpath("weights", MODEL).read_bytes()
+    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+
+class UNet:
+    """The built-in default (`macprox.segment.methods.NucleusMethod`)."""
+
+    def halo_um(self, parameters: SegmentationParameters, pixel_size_um: float) -> float:
+        """How far a tile must look beyond the nuclei that it keeps.
+
+        What the network sees around a pixel, plus the largest nucleus: two and a half diameters.
+        The first is proven; a chain of nuclei that merge may be longer than the second, which is
+        why kept objects that touch the tile's frame are counted.
+        """
+        grid = NetworkGrid.of(pixel_size_um, parameters.nucleus_diameter_um)
+        sees_um = (CONTEXT_PX + BLOCK_PX) * grid.factor * pixel_size_um
+        return sees_um + 2.5 * parameters.nucleus_diameter_um
+
+    def label(
+        self,
+        stain: np.ndarray,
+        outer: Box,
+        slide: tuple[tuple[int, int], float],
+        statistics: StainStatistics,
+        parameters: SegmentationParameters,
+    ) -> np.ndarray:
+        """Label the nuclei of one tile; see `macprox.segment.methods.NucleusMethod.label`."""
+        if statistics.constant:
+            return np.zeros(stain.shape, np.int32)
+        slide_shape, pixel_size_um = slide
+        grid = NetworkGrid.of(pixel_size_um, parameters.nucleus_diameter_um)
+        box = grid.covered(outer, slide_shape, BLOCK_PX)
+        seen = grid.resample(np.ascontiguousarray(stain, np.float32), outer, box)
+        inside, depth = _predict(seen, statistics)
+        labels = persistent_basins(depth, inside, round(PERSISTENCE * DEPTH_LEVELS) * SUM_OF_TAPS)
+        labels = grid.enlarge(labels, box, outer)
+        labels = settle_outlines(labels, stain, pixel_size_um, statistics)
+        return drop_small(labels, parameters.min_nucleus_area_um2 / pixel_size_um**2)
+
+
+SUM_OF_TAPS = 16  # of the smoothing in `_smooth_depth`, which leaves whole numbers
+
+
+def _predict(seen: np.ndarray, statistics: StainStatistics) -> tuple[np.ndarray, np.ndarray]:
+    """Nucleus or not, and how deep in it (whole levels), piece by piece."""
+    height, width = seen.shape
+    alive = _alive(seen, np.float32(statistics.floor))
+    relative = normalise(seen, statistics.background, statistics.bright)
+    inside = np.zeros(seen.shape, bool)
+    depth = np.zeros(seen.shape, np.int32)
+    for y in range(0, height, PIECE_PX):
+        for x in range(0, width, PIECE_PX):
+            core = Box(y, min(y + PIECE_PX, height), x, min(x + PIECE_PX, width))
+            if alive[core.slices].any():
+                found = _run(relative, core)
+                _quantise(found, np.float32(NUCLEUS_LOGIT), inside[core.slices], depth[core.slices])
+    return inside & alive, _smooth_depth(depth)
+
+
+def _run(relative: np.ndarray, core: Box) -> np.ndarray:
+    """The network's ``(2, y, x)`` on a core, seen with its context."""
+    height, width = relative.shape
+    outer = Box(
+        max(core.y0 - CONTEXT_PX, 0),
+        min(core.y1 + CONTEXT_PX, height),
+        max(core.x0 - CONTEXT_PX, 0),
+        min(core.x1 + CONTEXT_PX, width),
+    )
+    piece = relative[outer.slices]
+    missing = [-side % STRIDE_PX for side in piece.shape]
+    piece = np.pad(piece, [(0, n) for n in missing], mode="edge")
+    found = _session().run(None, {"stain": piece[None, None]})[0][0]
+    return found[(slice(None), *core.within(outer))]
+
+
+@nb.njit(cache=True, nogil=True)
+def _quantise(found, threshold, inside, depth):
+    """Whole levels: what follows breaks ties by position, never by the last bit of a float."""
+    for y in range(inside.shape[0]):
+        for x in range(inside.shape[1]):
+            inside[y, x] = found[0, y, x] > threshold
+            depth[y, x] = max(0, int(found[1, y, x] * np.float32(DEPTH_LEVELS) + np.float32(0.5)))
+
+
+@nb.njit(cache=True, nogil=True)
+def _smooth_depth(depth):
+    """Binomial 3 x 3 (1 2 1 both ways), not divided by its sum."""
+    height, width = depth.shape
+    rows = np.empty((height, width), np.int32)
+    for y in range(height):
+        above, below = max(y - 1, 0), min(y + 1, height - 1)
+        for x in range(width):
+            rows[y, x] = depth[above, x] + 2 * depth[y, x] + depth[below, x]
+    smooth = np.empty((height, width), np.int32)
+    for y in range(height):
+        for x in range(width):
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            smooth[y, x] = rows[y, left] + 2 * rows[y, x] + rows[y, right]
+    return smooth
+
+
+@nb.njit(cache=True, nogil=True)
+def _alive(seen, floor):
+    """Pixels of blocks that hold, or touch a block that holds, a pixel above the floor."""
+    height, width = seen.shape
+    n_rows, n_columns = height // BLOCK_PX + 3, width // BLOCK_PX + 3
+    holds = np.zeros((n_rows, n_columns), np.bool_)
+    for y in range(height):
+        for x in range(width):
+            if seen[y, x] > floor:
+                holds[y // BLOCK_PX + 1, x // BLOCK_PX + 1] = True
+    alive = np.zeros((height, width), np.bool_)
+    for row in range(n_rows - 2):
+        for column in range(n_columns - 2):
+            if holds[row : row + 3, column : column + 3].any():
+                y, x = row * BLOCK_PX, column * BLOCK_PX
+                alive[y : y + BLOCK_PX, x : x + BLOCK_PX] = True
+    return alive
