@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import tifffile
-
 from benchmarks.nuclei.split import SPLIT
 
 FOLDER_VARIABLE = "MACPROX_DATA"

@@ -18,9 +18,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-
 from benchmarks.nuclei.images import read
+from scipy.optimize import linear_sum_assignment
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 N_RESAMPLES = 1000
@@ -123,14 +122,15 @@ def count_images(method: Method, rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``rows`` with the columns of `counts`, ``cpu_s`` and ``megapixels``.
     """
-    lines = []
+    clock = getattr(method, "clock", time.process_time)  # a peer computes in a process of its own
+    lines: list[dict[str, float]] = []
     for row in rows.itertuples():
         stain, truth = read(row.set, row.file)
         if not lines:
             method(stain, row.pixel_size_um)
-        started = time.process_time()
+        started = clock()
         found = method(stain, row.pixel_size_um)
-        cpu_s = time.process_time() - started
+        cpu_s = clock() - started
         lines.append(counts(truth, found) | {"cpu_s": cpu_s, "megapixels": stain.size / 1e6})
     return pd.concat([rows, pd.DataFrame(lines, index=rows.index)], axis=1)
 
