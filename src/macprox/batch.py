@@ -17,6 +17,7 @@ from macprox.pipeline import RunOptions, finish_slide, run_slide
 from macprox.pipeline.contents import INDEX_FILE, write_contents
 from macprox.pipeline.stages import Ledger
 from macprox.results import SlideResult
+from macprox.segment.learned import check_method
 from macprox.study import Study
 
 __all__ = ["INDEX_FILE", "BatchError", "Failure", "run", "update"]
@@ -94,6 +95,7 @@ def run(
     paths = find_slides(slides)
     samples = read_samples(study.cohort.samples)
     options.workers.check()
+    check_method(study.segmentation)
     write_text(out / STUDY_FILE, study.to_toml())
     given_um = pixel_size_um if pixel_size_um is not None else study.image.pixel_size_um
 

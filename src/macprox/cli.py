@@ -141,18 +141,24 @@ def run(
     scheduler: Scheduler = None,
     tile: Tile = 2048,
     pixel_size: PixelSize = None,
+    check_seams: Annotated[
+        bool, typer.Option("--check-seams", help="Segment windows across seams again; compare.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Take slides from pixels to reports; the same command again does only what is missing."""
     from macprox.batch import run as run_batch
     from macprox.pipeline import RunOptions, Workers
+    from macprox.report.seams import seams_hold
 
     who = Workers(scheduler=scheduler) if workers is None else Workers(workers, scheduler)
     with _told(out, as_json), _watch(quiet or as_json) as watcher:
-        options = RunOptions(tile_px=tile, workers=who, watcher=watcher)
+        options = RunOptions(tile, who, watcher, check_seams)
         results = run_batch(slides, study, out, pixel_size_um=pixel_size, options=options)
     _say_done(results, out, as_json)
+    if not all(seams_hold(result.manifest) for result in results):
+        raise typer.Exit(SOME_FAILED)
 
 
 @app.command()
@@ -299,6 +305,7 @@ def _say_done(results: list[Any], out: Path, as_json: bool = False, failures: An
                 "path": str(result.path),
                 **result.manifest["counts"],
                 "warnings": result.manifest["warnings"],
+                "seam_check": result.manifest.get("seam_check"),
             }
             for result in results
         ]

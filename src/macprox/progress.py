@@ -103,6 +103,7 @@ def show_results(results: Sequence[SlideResult], console: Console | None = None)
     """
     from macprox.report.numbers import count_text
     from macprox.report.rows import POSITION, SavedNumbers
+    from macprox.report.seams import seam_sentences
     from macprox.report.sentences import answers, strata_text, with_a
 
     console = console or Console(highlight=False)
@@ -127,6 +128,9 @@ def show_results(results: Sequence[SlideResult], console: Console | None = None)
     console.print(table, markup=False)
     if legend:
         console.print(legend, markup=False)
+    for result in results:
+        for sentence in seam_sentences(result.manifest):
+            console.print(f"{result.slide_id}: {sentence}", markup=False, soft_wrap=True)
 
 
 def n_warnings(manifest: dict) -> int:

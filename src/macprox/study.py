@@ -218,7 +218,12 @@ class Study:
             exclusions=absolute(self.regions.exclusions),
         )
         cohort = dataclasses.replace(self.cohort, samples=absolute(self.cohort.samples))
-        return dataclasses.replace(self, regions=regions, cohort=cohort)
+        segmentation = dataclasses.replace(
+            self.segmentation,
+            labels=absolute(self.segmentation.labels),
+            model=absolute(self.segmentation.model),
+        )
+        return dataclasses.replace(self, segmentation=segmentation, regions=regions, cohort=cohort)
 
 
 def _read_tables(cls: type, table: dict, problems: list[study_toml.Problem]) -> dict[str, Any]:

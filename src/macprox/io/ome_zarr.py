@@ -125,10 +125,16 @@ def _cached_array(pid: int, stamp: int, store: str, level: str) -> Any:
         return zarr.open_array(store, path=level, mode="r")
 
 
-def describe_ome_zarr(path: Path) -> ImageDescription:
+def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
     """What an OME-Zarr folder holds.
 
     The layout of bioformats2raw (images in groups ``0``, ``1``, ...) is opened at its first.
+
+    Parameters
+    ----------
+    path : Path
+    labels : bool
+        Whether a label image is wanted, which is no slide.
 
     Raises
     ------
@@ -145,6 +151,8 @@ def describe_ome_zarr(path: Path) -> ImageDescription:
             inner = describe_ome_zarr(path / "0")
             more = (f"only the first of its {n_images} images is read",) if n_images > 1 else ()
             return _renamed(inner, path, more)
+        if labels:
+            attributes.pop("image-label", None)
         multiscale = _multiscale(attributes, path)
         arrays = [
             zarr.open_array(str(path), path=dataset["path"], mode="r")
@@ -159,6 +167,18 @@ def describe_ome_zarr(path: Path) -> ImageDescription:
             f"{path.name!r} has incomplete or damaged OME-Zarr metadata ({detail}). Copy or "
             f"export it again."
         ) from error
+
+
+def listed_labels(path: Path) -> list[str]:
+    """Names of the label images that a group lists; none where it is not such a group."""
+    import zarr
+
+    if not is_zarr(path):
+        return []
+    try:
+        return [str(name) for name in _attributes(path, zarr)[0].get("labels") or []]
+    except SlideError:
+        return []
 
 
 def _attributes(path: Path, zarr: Any) -> tuple[dict[str, Any], int]:

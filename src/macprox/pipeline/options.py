@@ -43,8 +43,11 @@ class RunOptions:
         Side of a tile; rounded to whole label chunks.
     workers : Workers
     watcher : Watcher
+    check_seams : bool
+        Whether windows across seams are segmented again and compared with the labels on disk.
     """
 
     tile_px: int = DEFAULT_TILE_PX
     workers: Workers = field(default_factory=Workers)
     watcher: Watcher = field(default_factory=Silent)
+    check_seams: bool = False

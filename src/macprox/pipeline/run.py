@@ -11,12 +11,15 @@ from macprox.errors import ResultError
 from macprox.io.atomic import clear_leftovers
 from macprox.io.store import SlideFolder
 from macprox.pipeline.analysis import analyse_slide, analysis_inputs
+from macprox.pipeline.labelling import segmentation_files
 from macprox.pipeline.options import RunOptions
+from macprox.pipeline.seam_check import check_seams
 from macprox.pipeline.segmentation import Segmented, segment_slide
 from macprox.pipeline.stages import Ledger, fingerprint
 from macprox.pipeline.survey import load_survey, survey_slide
 from macprox.report import write_slide_report
 from macprox.results import SlideResult
+from macprox.segment.given import MAX_EXTENT_UM
 from macprox.slide import Slide
 from macprox.study import Study
 
@@ -52,9 +55,13 @@ def run_slide(
     _refuse_namesake(slide, ledger)
     for place in (folder.path, folder.work):
         clear_leftovers(place)
-    ledger.note(source=_source(slide), problems=list(problems), seed=study.proximity.seed)
+    ledger.note(source=_source(slide, study), problems=list(problems), seed=study.proximity.seed)
     _survey(slide, study, ledger, options)
     segmented = _segment(slide, study, ledger, options)
+    if options.check_seams:
+        tile_px = ledger.manifest["segmentation"]["tile_px"]
+        check = check_seams(slide, study, folder, tile_px, options)
+        ledger.note(seam_check=check.to_dict())
     return finish_slide(study, folder, options, segmented)
 
 
@@ -81,9 +88,10 @@ def finish_slide(
         options.watcher.stage(folder.slide_id, "analysis", 0)
         with ledger.stage("analysis", mark):
             found = analyse_slide(study, folder, ledger.manifest)
-            problems = ledger.manifest.get("problems", [])
+            problems = ledger.manifest.get("problems", []) + _left_out(ledger.manifest)
             ledger.note(**{**found, "warnings": [*problems, *found["warnings"]]})
-    mark = fingerprint("report", mark, ledger.manifest.get("patient"))
+    seen = ledger.manifest.get("patient"), ledger.manifest.get("seam_check")
+    mark = fingerprint("report", mark, *seen)
     if not ledger.is_done("report", mark) or not folder.report.exists():
         options.watcher.stage(folder.slide_id, "report", 0)
         with ledger.stage("report", mark):
@@ -116,7 +124,8 @@ def _survey_mark(study: Study, source: dict[str, Any]) -> str:
 
 def _segmentation_mark(study: Study, source: dict[str, Any]) -> str:
     parameters = study.to_dict()["segmentation"]
-    return fingerprint("segmentation", _survey_mark(study, source), parameters)
+    files = source.get("segmentation_files")
+    return fingerprint("segmentation", _survey_mark(study, source), parameters, files)
 
 
 def _analysis_mark(study: Study, folder: SlideFolder, segmented: str) -> str:
@@ -172,6 +181,7 @@ def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) ->
         survey = load_survey(ledger.folder, slide.channels)
         with ledger.stage("segmentation", mark):
             done = segment_slide(slide, study, survey, ledger.folder, options, mark)
+            ledger.manifest.pop("seam_check", None)  # of labels that are gone
             ledger.note(segmentation=_facts(done))
     return mark
 
@@ -181,6 +191,9 @@ def _facts(done: Segmented) -> dict[str, object]:
         "n_cells": done.n_cells,
         "n_cut": done.n_cut,
         "unmeasured_px": done.unmeasured_px,
+        "tile_px": done.core_px,
+        "n_left_out": done.n_left_out,
+        "views": None if done.views is None else done.views.to_dict(),
         "body_thresholds": {
             name: value if value < float("inf") else None
             for name, value in done.body_thresholds.items()
@@ -188,7 +201,18 @@ def _facts(done: Segmented) -> dict[str, object]:
     }
 
 
-def _source(slide: Slide) -> dict[str, object]:
+def _left_out(manifest: dict[str, Any]) -> list[str]:
+    """What a person should know of a label image that was given."""
+    n = manifest.get("segmentation", {}).get("n_left_out", 0)
+    if not n:
+        return []
+    return [
+        f"{n} values of the label image reach over more than {MAX_EXTENT_UM:g} um and were left "
+        "out: a number that is used for several objects, or no cell."
+    ]
+
+
+def _source(slide: Slide, study: Study) -> dict[str, object]:
     return {
         "path": os.path.abspath(slide.path),
         "format": slide.format,
@@ -197,4 +221,5 @@ def _source(slide: Slide) -> dict[str, object]:
         "channels": list(slide.channels),
         "pixel_size_um": slide.pixel_size_um,
         "dtype": str(slide.dtype),
+        "segmentation_files": segmentation_files(study.segmentation, slide),
     }

@@ -3,52 +3,64 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import zarr
 
-from macprox.image.correction import Correction
-from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Tile, whole_multiple
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.atomic import write_parquet
 from macprox.io.labels import CHUNK_PX, create_tile_labels
 from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.measure import cell_table, measure_tile
+from macprox.pipeline.labelling import GivenObjects, Labeller, look_at_labels, open_given
 from macprox.pipeline.naming import TileNames, name_labels
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.survey import Survey
 from macprox.pipeline.tiles import reading_together
-from macprox.segment.bodies import body_threshold, is_body
-from macprox.segment.parameters import SegmentationParameters
-from macprox.segment.whole import segment_tile, tiles_of
+from macprox.pipeline.views import ViewJob, label_by_views
+from macprox.segment.methods import is_learned
+from macprox.segment.seams import SeamCounts
 from macprox.slide import Slide
 from macprox.study import Study
 
 
 @dataclass(frozen=True)
 class Segmented:
-    """What the stage leaves besides its files."""
+    """What the stage leaves besides its files.
+
+    Parameters
+    ----------
+    n_cells : int
+    n_cut : int
+        Kept objects that reached a tile's frame: the halo was too small for them.
+    unmeasured_px : int
+        Label pixels whose cell no tile measured.
+    core_px : int
+        Side of the tiles.
+    body_thresholds : dict of str to float
+    n_left_out : int
+        Values of a given label image that were no object.
+    views : SeamCounts or None
+        How far the tiles of a learned segmenter disagreed.
+    """
 
     n_cells: int
-    n_cut: int  # kept objects that reached a tile's frame: the halo was too small for them
-    unmeasured_px: int  # label pixels whose cell no tile measured
+    n_cut: int
+    unmeasured_px: int
+    core_px: int
     body_thresholds: dict[str, float]
+    n_left_out: int = 0
+    views: SeamCounts | None = None
 
 
 @dataclass(frozen=True)
 class _TileJob:
-    """Everything a worker needs for one tile; travels with the task."""
+    """Labels and measures one tile; travels with the task."""
 
-    slide: Slide
-    nucleus: str
-    correction: Correction
-    nuclear: StainStatistics
-    parameters: SegmentationParameters
-    body_thresholds: dict[str, float]
+    labeller: Labeller
     anchors: Path
     parts: Path
 
@@ -56,28 +68,16 @@ class _TileJob:
         done = self.parts / f"{tile.index}.npz"
         if done.exists():
             return done
-        blank = self._blank(tile)
-        # What segmentation looks at is measured afterwards: decoded and corrected once.
-        seen = {
-            name: self._corrected(name, tile, blank)
-            for name in (self.nucleus, *self.body_thresholds)
-        }
-        labels = segment_tile(
-            seen[self.nucleus],
-            self._body_marker(seen),
-            tile.outer,
-            (self.slide.shape, self.slide.pixel_size_um),
-            self.nuclear,
-            self.parameters,
-        )
-        width_px = self.slide.shape[1]
-        owned = labels.owned(tile.outer, tile.core, width_px)
+        slide = self.labeller.slide
+        pixels = self.labeller.pixels(tile.outer)
+        labels = self.labeller.label(pixels)
+        owned = labels.owned(tile.outer, tile.core, slide.shape[1])
         table = measure_tile(
             labels.nuclei,
             labels.cells,
             owned,
-            (tile.outer, self.slide.shape, self.slide.pixel_size_um),
-            self._channels(tile, blank, seen),
+            (tile.outer, slide.shape, slide.pixel_size_um),
+            pixels.channels(),
         )
         table["anchor_px"] = labels.anchor_px[owned]
         inside = tile.core.within(tile.outer)
@@ -87,30 +87,6 @@ class _TileJob:
         names = {"label_anchor_px": labels.anchor_px, "n_cut": labels.cut[owned].sum()}
         write_arrays(done, {**table, **names})
         return done
-
-    def _blank(self, tile: Tile) -> np.ndarray | None:
-        name = self.correction.autofluorescence
-        return None if name is None else self.slide.read(name, *tile.outer.slices)
-
-    def _corrected(self, name: str, tile: Tile, blank: np.ndarray | None) -> np.ndarray:
-        if blank is not None and name == self.correction.autofluorescence:
-            raw = blank
-        else:
-            raw = self.slide.read(name, *tile.outer.slices)
-        return self.correction.apply(name, raw, blank)
-
-    def _body_marker(self, seen: dict[str, np.ndarray]) -> np.ndarray | None:
-        marker = None
-        for name, threshold in self.body_thresholds.items():
-            positive = is_body(seen[name], threshold, self.slide.pixel_size_um)
-            marker = positive if marker is None else marker | positive
-        return marker
-
-    def _channels(
-        self, tile: Tile, blank: np.ndarray | None, seen: dict[str, np.ndarray]
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        for name in self.slide.channels:
-            yield name, seen[name] if name in seen else self._corrected(name, tile, blank)
 
 
 def segment_slide(
@@ -127,20 +103,13 @@ def segment_slide(
     inputs) and tile size are kept.
     """
     core_px = whole_multiple(options.tile_px, CHUNK_PX)
-    tiles = tiles_of(slide.shape, core_px, slide.pixel_size_um, study.segmentation)
-    slide, tiles = reading_together(slide, tiles)
-    thresholds = body_thresholds(study.segmentation, survey)
-    job = _TileJob(
-        slide=slide,
-        nucleus=study.image.nucleus,
-        correction=survey.correction,
-        nuclear=_nuclear_stain(survey, study.image.nucleus),
-        parameters=study.segmentation,
-        body_thresholds=thresholds,
-        anchors=folder.anchors,
-        parts=folder.parts(core_px, mark),
-    )
-    _prepare(job, folder, slide.shape, core_px)
+    parts_folder = folder.parts(core_px, mark)
+    _prepare(parts_folder, folder, slide.shape, core_px)
+    labeller = Labeller.of(slide, study, survey)
+    given, views = _labelled_already(labeller, survey, core_px, parts_folder, options)
+    labeller = replace(labeller, given=given)
+    slide, tiles = reading_together(slide, labeller.tiles(core_px))
+    job = _TileJob(replace(labeller, slide=slide), folder.anchors, parts_folder)
     advance = options.watcher.stage(slide.slide_id, "segmentation", len(tiles))
     parts = [read_arrays(path) for path in options.workers.map(job, tiles, advance)]
     cells = cell_table(parts, slide.slide_id, slide.channels)
@@ -151,29 +120,37 @@ def segment_slide(
     folder.remove_parts()  # first: parts without their label pixels would pass for finished tiles
     shutil.rmtree(job.anchors, ignore_errors=True)
     return Segmented(
-        len(cells), int(sum(part["n_cut"] for part in parts)), unmeasured_px, thresholds
+        n_cells=len(cells),
+        n_cut=int(sum(part["n_cut"] for part in parts)),
+        unmeasured_px=unmeasured_px,
+        core_px=core_px,
+        body_thresholds=labeller.body_thresholds,
+        n_left_out=0 if given is None else given.n_left_out,
+        views=views,
     )
 
 
-def _nuclear_stain(survey: Survey, nucleus: str) -> StainStatistics:
-    """Of the corrected stain, with the grain of the raw one: correction adds no signal."""
-    stain = StainStatistics.from_sample(survey.corrected_sample(nucleus))
-    return replace(stain, grain=survey.correction.stains[nucleus].grain)
+def _labelled_already(
+    labeller: Labeller, survey: Survey, core_px: int, place: Path, options: RunOptions
+) -> tuple[GivenObjects | None, SeamCounts | None]:
+    """Objects that are known before the tiles are cut: from a file, or from a learned segmenter.
+
+    With an exact method there are none.
+    """
+    file, views = open_given(labeller.parameters, labeller.slide), None
+    if is_learned(labeller.parameters.method):
+        job = ViewJob.of(labeller, survey)
+        file, views = label_by_views(job, core_px, place, options)
+    if file is None:
+        return None, None
+    return look_at_labels(file, labeller.slide, core_px, place, options), views
 
 
-def body_thresholds(parameters: SegmentationParameters, survey: Survey) -> dict[str, float]:
-    """The level above which a pixel is macrophage body, by channel; corrected units."""
-    wanted = parameters.macrophages
-    if wanted.pixel_threshold != "auto":
-        return dict.fromkeys(wanted.channels, float(wanted.pixel_threshold))
-    return {name: body_threshold(survey.corrected_sample(name)) for name in wanted.channels}
-
-
-def _prepare(job: _TileJob, folder: SlideFolder, shape: tuple[int, int], core_px: int) -> None:
+def _prepare(parts: Path, folder: SlideFolder, shape: tuple[int, int], core_px: int) -> None:
     """Empty label arrays, unless an interrupted run of the same tiles left its own."""
-    if not job.parts.exists():
+    if not parts.exists():
         folder.remove_parts()
-        shutil.rmtree(job.anchors, ignore_errors=True)
+        shutil.rmtree(folder.anchors, ignore_errors=True)
         for name in LABEL_NAMES:
-            create_tile_labels(job.anchors / name, shape, core_px)
-        job.parts.mkdir(parents=True)
+            create_tile_labels(folder.anchors / name, shape, core_px)
+        parts.mkdir(parents=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from macprox.report.numbers import is_number, significant_text
 from macprox.report.rows import text_of
+from macprox.report.seams import seam_sentences
 from macprox.report.sentences import noun, strata_text
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def methods_paragraph(manifest: dict, study, gates: pd.DataFrame, regions) -> st
             _software(manifest),
             _image(manifest, study),
             _segmentation(study),
+            *seam_sentences(manifest),
             _gating(gates),
             _regions(study, regions),
             _proximity(study, manifest),

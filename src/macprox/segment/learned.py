@@ -15,7 +15,7 @@ import numpy as np
 
 from macprox.errors import StudyError
 from macprox.image.tiles import Box
-from macprox.segment.methods import load_segmenter_factory
+from macprox.segment.methods import is_learned, load_segmenter_factory
 from macprox.segment.model_grid import ModelGrid
 from macprox.segment.objects import drop_small
 from macprox.segment.parameters import SegmentationParameters
@@ -85,6 +85,18 @@ def segmenter(parameters: SegmentationParameters) -> Segmenter:
     """
     with _loading:
         return _loaded(parameters)
+
+
+def check_method(parameters: SegmentationParameters) -> None:
+    """Refuse a learned method that cannot run here, before a pixel is read.
+
+    Raises
+    ------
+    StudyError
+        If its package or its weights are missing.
+    """
+    if is_learned(parameters.method):
+        segmenter(parameters)
 
 
 @lru_cache(maxsize=1)

@@ -87,13 +87,14 @@ def neighbours(tile: Tile, tiles: Sequence[Tile]) -> list[tuple[Tile, Box]]:
     """Other tiles whose view overlaps this one's, in rising order, and the box that both cover."""
     found = []
     for other in tiles:
-        shared = _common_box(tile.outer, other.outer)
+        shared = common_box(tile.outer, other.outer)
         if other.index != tile.index and shared is not None:
             found.append((other, shared))
     return found
 
 
-def _common_box(a: Box, b: Box) -> Box | None:
+def common_box(a: Box, b: Box) -> Box | None:
+    """What two boxes share; None where they do not overlap."""
     y0, y1, x0, x1 = max(a.y0, b.y0), min(a.y1, b.y1), max(a.x0, b.x0), min(a.x1, b.x1)
     return Box(y0, y1, x0, x1) if y0 < y1 and x0 < x1 else None
 
