@@ -1,19 +1,21 @@
 """The survey: what is global about a slide, estimated once, before any tile is segmented.
 
-Reductions of the full-resolution pixels, both anchored at the slide's first pixel, so that
-neither the file's own pyramid nor any tiling can change them: an *overview*, the area average at
-about 4 um per pixel, a finer *picture* of small slides, and a *sample*, the smoothed pixels on a
-coarse lattice.
+Reductions of the pixels, all anchored at the slide's first pixel, so that no tiling can change
+them: an *overview*, the area average at about 4 um per pixel, a finer *picture* of small slides,
+and a *sample*, the smoothed full-resolution pixels on a coarse lattice. Where the file has a
+pyramid, large slides take only the sample from full resolution, in squares spread over the tissue
+(`macprox.image.sampling`): reading all of it once would cost as much again as everything after.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numba as nb
 import numpy as np
-from scipy import ndimage as ndi
 
+from macprox.image.pyramid import coarsest_level
 from macprox.image.stain import roughness
 from macprox.image.tiles import Box, Tile, tile_grid
 from macprox.slide import Slide
@@ -22,27 +24,36 @@ OVERVIEW_PIXEL_UM = 4.0
 SAMPLE_SMOOTHING_UM = 0.3  # the scale on which segmentation sees its stain
 SAMPLE_SIZE = 1_000_000  # pixels a channel: enough for a 0.1 % tail, small enough for any slide
 BLOCK_PX = 2048
+PYRAMID_BLOCK_PX = 512  # of the overview: blocks that are read from the pyramid
 PICTURE_SIDE_PX = 1500
+WHOLE_PX = 20_000_000  # slides up to this size are read whole: a sample would save little
 
 
 @dataclass(frozen=True)
 class SurveyGrid:
-    """Where the overview's pixels and the sample's lattice points lie on a slide."""
+    """Where the overview's pixels and the sample's lattice points lie on a slide.
+
+    ``level`` is the pyramid level that gives the averages; 0 where every pixel is read.
+    """
 
     shape: tuple[int, int]
     pixel_size_um: float
     factor: int
     stride_px: int
+    level: int = 0
 
     @classmethod
     def of(cls, slide: Slide) -> SurveyGrid:
         height, width = slide.shape
-        return cls(
+        grid = cls(
             shape=slide.shape,
             pixel_size_um=slide.pixel_size_um,
             factor=max(1, round(OVERVIEW_PIXEL_UM / slide.pixel_size_um)),
             stride_px=max(1, math.ceil(math.sqrt(height * width / SAMPLE_SIZE))),
         )
+        if height * width <= WHOLE_PX:
+            return grid
+        return replace(grid, level=coarsest_level(slide.level_shapes, grid.picture_factor))
 
     @property
     def overview_shape(self) -> tuple[int, int]:
@@ -66,16 +77,26 @@ class SurveyGrid:
         return self.factor * self.pixel_size_um
 
     @property
+    def block_side_px(self) -> int:
+        """Of a block's core, in whole overview pixels."""
+        if self.level:
+            return PYRAMID_BLOCK_PX * self.factor
+        return math.ceil(BLOCK_PX / self.factor) * self.factor
+
+    @property
     def block_shape(self) -> tuple[int, int]:
-        """``(y, x)`` of a block's core: whole overview pixels, no larger than the slide."""
-        side = math.ceil(BLOCK_PX / self.factor) * self.factor
+        """``(y, x)`` of a block's core, no larger than the slide."""
         height, width = self.shape
-        return min(side, height), min(side, width)
+        return min(self.block_side_px, height), min(self.block_side_px, width)
+
+    @property
+    def halo_px(self) -> int:
+        """How far the sample's smoothing and the roughness's neighbour reach."""
+        return math.ceil(4 * SAMPLE_SMOOTHING_UM / self.pixel_size_um) + 1
 
     def blocks(self) -> list[Tile]:
-        """Blocks, with room for the sample's smoothing and the roughness's neighbour."""
-        halo_px = math.ceil(4 * SAMPLE_SMOOTHING_UM / self.pixel_size_um) + 1
-        return tile_grid(self.shape, math.ceil(BLOCK_PX / self.factor) * self.factor, halo_px)
+        """Blocks in raster order, with room for the sample where it comes from them."""
+        return tile_grid(self.shape, self.block_side_px, 0 if self.level else self.halo_px)
 
     def overview_box(self, core: Box, factor: int | None = None) -> Box:
         """The overview's pixels (the picture's, with its factor) that a block's core covers."""
@@ -111,28 +132,70 @@ class BlockSurvey:
 
 
 def survey_block(slide: Slide, grid: SurveyGrid, block: Tile) -> BlockSurvey:
-    """Read one block once, channel by channel."""
-    sigma_px = SAMPLE_SMOOTHING_UM / slide.pixel_size_um
+    """Read one block once, channel by channel, at full resolution."""
     points = grid.sample_box(block.core)
     rows = np.arange(points.y0, points.y1) * grid.stride_px - block.outer.y0
     columns = np.arange(points.x0, points.x1) * grid.stride_px - block.outer.x0
-    at = np.ix_(rows, columns)
     inside = block.core.within(block.outer)
     finer = grid.picture_factor < grid.factor
     overview, picture, sample, rough = [], [], [], []
     for channel in range(len(slide.channels)):
-        pixels = slide.read(channel, *block.outer.slices).astype(np.float32)
+        pixels = slide.read(channel, *block.outer.slices)
         overview.append(area_average(pixels[inside], grid.factor))
         if finer:
             picture.append(area_average(pixels[inside], grid.picture_factor))
-        sample.append(ndi.gaussian_filter(pixels, sigma_px)[at])
-        rough.append(roughness(pixels)[at])
+        smoothed, roughs = sample_pixels(pixels, rows, columns, slide.pixel_size_um)
+        sample.append(smoothed)
+        rough.append(roughs)
     return BlockSurvey(
         overview=np.stack(overview),
         picture=np.stack(picture) if finer else None,
         sample=np.stack(sample),
         roughness=np.stack(rough),
     )
+
+
+def sample_pixels(
+    pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray, pixel_size_um: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smoothed pixels, and their roughness, where some rows and columns cross.
+
+    Bit for bit ``scipy.ndimage.gaussian_filter`` (reflecting, truncated at 4 sigma), which would
+    filter all the pixels between for nothing.
+
+    Parameters
+    ----------
+    pixels : (y, x) number
+    rows, columns : (n,), (m,) int
+    pixel_size_um : float
+
+    Returns
+    -------
+    (n, m) float32, (n, m) float32
+    """
+    sigma_px = SAMPLE_SMOOTHING_UM / pixel_size_um
+    radius = int(4 * sigma_px + 0.5)
+    weights = np.exp(-0.5 / sigma_px**2 * np.arange(-radius, radius + 1.0) ** 2)
+    weights = (weights / weights.sum())[radius:]
+    along_y = _weighted(pixels, rows, weights)
+    smoothed = _weighted(along_y.T, columns, weights).T
+    return np.ascontiguousarray(smoothed), roughness(pixels[rows])[:, columns]
+
+
+def _weighted(pixels: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Symmetric weights, the middle one first, along the first axis at some rows; float32."""
+    radius = len(weights) - 1
+    mirrored = np.pad(np.arange(pixels.shape[0]), radius, mode="symmetric")
+    at = rows + radius
+
+    def row(shift: int) -> np.ndarray:
+        # float32 first, as the filter's input was.
+        return pixels[mirrored[at + shift]].astype(np.float32).astype(np.float64)
+
+    total = row(0) * weights[0]
+    for shift in range(radius, 0, -1):
+        total += (row(-shift) + row(shift)) * weights[shift]
+    return total.astype(np.float32)
 
 
 def area_average(pixels: np.ndarray, factor: int) -> np.ndarray:
@@ -147,10 +210,26 @@ def area_average(pixels: np.ndarray, factor: int) -> np.ndarray:
     -------
     (ceil(y / factor), ceil(x / factor)) float32
     """
-    starts = [np.arange(0, side, factor) for side in pixels.shape]
-    sums = np.add.reduceat(pixels.astype(np.float64), starts[0], axis=0)
-    sums = np.add.reduceat(sums, starts[1], axis=1)
-    counts = [
-        np.diff(np.append(start, side)) for start, side in zip(starts, pixels.shape, strict=True)
-    ]
-    return (sums / np.outer(*counts)).astype(np.float32)
+    return _square_means(np.ascontiguousarray(pixels), factor)
+
+
+@nb.njit(cache=True, nogil=True)
+def _square_means(pixels, factor):
+    height, width = pixels.shape
+    n_rows, n_columns = -(-height // factor), -(-width // factor)
+    means = np.empty((n_rows, n_columns), np.float32)
+    sums = np.empty(n_columns)
+    for row in range(n_rows):
+        sums[:] = 0.0
+        bottom = min(height, (row + 1) * factor)
+        for y in range(row * factor, bottom):
+            for column in range(n_columns):
+                total = 0.0
+                for x in range(column * factor, min(width, (column + 1) * factor)):
+                    total += pixels[y, x]
+                sums[column] += total
+        n_y = bottom - row * factor
+        for column in range(n_columns):
+            n_x = min(width, (column + 1) * factor) - column * factor
+            means[row, column] = sums[column] / (n_y * n_x)
+    return means

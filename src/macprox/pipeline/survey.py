@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,11 @@ import zarr
 
 from macprox.errors import ResultError
 from macprox.image.correction import Correction
+from macprox.image.pyramid import averages
 from macprox.image.quality import QualityFlag, channel_flags, slide_flags
+from macprox.image.sampling import chosen_squares, lattice, sample_square, stride_px
 from macprox.image.stain import FLOOR_SD, StainStatistics
-from macprox.image.survey import SurveyGrid, survey_block
+from macprox.image.survey import SAMPLE_SIZE, SurveyGrid, survey_block
 from macprox.image.tiles import Tile
 from macprox.image.tissue import TissueMasks, find_tissue
 from macprox.io.arrays import read_arrays, write_arrays
@@ -24,6 +27,7 @@ from macprox.io.atomic import write_json
 from macprox.io.geojson import write_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.options import RunOptions
+from macprox.pipeline.tiles import reading_together
 from macprox.regions import Regions
 from macprox.regions.contours import polygons_from_mask
 from macprox.slide import Slide
@@ -56,27 +60,92 @@ class Survey:
         )
 
 
+@dataclass(frozen=True)
+class _Points:
+    """The sample: ``values`` ``(2, c, n)``, smoothed pixels and their roughness, with the
+    overview's row and column under each."""
+
+    values: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+    def within(self, mask: np.ndarray) -> np.ndarray:
+        """``(2, c, m)``: the values under a mask; all of them where it holds none."""
+        inside = mask[self.rows, self.columns]
+        return self.values[..., inside] if inside.any() else self.values
+
+
 def survey_slide(
     slide: Slide, image: ImageParameters, folder: SlideFolder, options: RunOptions
 ) -> Survey:
-    """Read every pixel once; write overview, tissue outline and channel statistics."""
+    """See the slide once; write overview, tissue outline and channel statistics.
+
+    Every pixel is read of slides up to `macprox.image.survey.WHOLE_PX`, and of larger ones
+    without a pyramid; of the others the pyramid, and squares of full resolution.
+    """
     grid = SurveyGrid.of(slide)
-    blocks = grid.blocks()
     overview = _create(folder.overview, slide, grid, grid.factor)
     if grid.picture_factor < grid.factor:
         _create(folder.picture, slide, grid, grid.picture_factor)
-    job = partial(_write_block, slide=slide, grid=grid, folder=folder)
+    if grid.level:
+        points = _sampled(slide, image, grid, folder, options)
+    else:
+        points = _read_whole(slide, grid, folder, options)
+    masks = _tissue(slide, image, grid, overview, points.values[0])
+    tissue = _outlines(masks, grid)
+    write_regions(folder.tissue, tissue, slide.pixel_size_um)
+    in_tissue = points.within(masks.footprint)
+    survey = _describe(slide, image, in_tissue, tissue.tissue_window.area / 1e6)
+    _save(survey, folder)
+    return survey
+
+
+def _read_whole(
+    slide: Slide, grid: SurveyGrid, folder: SlideFolder, options: RunOptions
+) -> _Points:
+    told, blocks = reading_together(slide, grid.blocks())
+    job = partial(_write_block, slide=told, grid=grid, folder=folder)
     advance = options.watcher.stage(slide.slide_id, "survey", len(blocks))
     points = np.empty((2, len(slide.channels), *grid.sample_shape), np.float32)
     for block, found in zip(blocks, options.workers.map(job, blocks, advance), strict=True):
         points[(..., *grid.sample_box(block.core).slices)] = found
-    masks = _tissue(slide, image, grid, overview, points[0])
-    tissue = _outlines(masks, grid)
-    write_regions(folder.tissue, tissue, slide.pixel_size_um)
-    in_tissue = _in_tissue(points, masks, grid)
-    survey = _describe(slide, image, in_tissue, tissue.tissue_window.area / 1e6)
-    _save(survey, folder)
-    return survey
+    y, x = np.indices(grid.sample_shape).reshape(2, -1) * grid.stride_px
+    return _points(points.reshape(*points.shape[:2], -1), y, x, grid)
+
+
+def _sampled(
+    slide: Slide, image: ImageParameters, grid: SurveyGrid, folder: SlideFolder, options: RunOptions
+) -> _Points:
+    blocks = grid.blocks()
+    job = partial(_write_reduced, slide=slide, grid=grid, folder=folder)
+    advance = options.watcher.stage(slide.slide_id, "survey", len(blocks))
+    options.workers.map(job, blocks, advance)
+    overview = zarr.open_array(str(folder.overview), mode="r")
+    nuclear = np.asarray(overview[slide.channel_index(image.nucleus)])
+    step = max(1, math.isqrt(nuclear.size // SAMPLE_SIZE))
+    stained = nuclear > _nucleus_level(StainStatistics.from_sample(nuclear[::step, ::step]))
+    squares = chosen_squares(grid, stained)
+    stride = stride_px(squares)
+    look = partial(_look, slide=slide, grid=grid, stride=stride)
+    advance = options.watcher.stage(slide.slide_id, "survey", len(squares))
+    found = options.workers.map(look, squares, advance)
+    values = np.concatenate([one.reshape(*one.shape[:2], -1) for one in found], axis=-1)
+    at = [np.meshgrid(*lattice(grid, square, stride), indexing="ij") for square in squares]
+    y, x = (np.concatenate([one[axis].ravel() for one in at]) for axis in (0, 1))
+    return _points(values, y, x, grid)
+
+
+def _points(values: np.ndarray, y: np.ndarray, x: np.ndarray, grid: SurveyGrid) -> _Points:
+    rows, columns = (
+        np.minimum(at // grid.factor, size - 1)
+        for at, size in zip((y, x), grid.overview_shape, strict=True)
+    )
+    return _Points(values, rows, columns)
+
+
+def _look(square: Tile, slide: Slide, grid: SurveyGrid, stride: int) -> np.ndarray:
+    """`sample_square` with the tile first, as workers give it."""
+    return sample_square(slide, grid, square, stride)
 
 
 def _create(path: Path, slide: Slide, grid: SurveyGrid, factor: int):
@@ -97,13 +166,31 @@ def _create(path: Path, slide: Slide, grid: SurveyGrid, factor: int):
 def _write_block(block: Tile, slide: Slide, grid: SurveyGrid, folder: SlideFolder) -> np.ndarray:
     """Write one block's averages; ``(2, c, y, x)``: its sample and that sample's roughness."""
     found = survey_block(slide, grid, block)
-    averages = [(folder.overview, grid.factor, found.overview)]
+    by_factor = {grid.factor: found.overview}
     if found.picture is not None:
-        averages.append((folder.picture, grid.picture_factor, found.picture))
-    for path, factor, pixels in averages:
+        by_factor[grid.picture_factor] = found.picture
+    _write_averages(block, grid, folder, by_factor)
+    return np.stack([found.sample, found.roughness])
+
+
+def _write_reduced(block: Tile, slide: Slide, grid: SurveyGrid, folder: SlideFolder) -> None:
+    """Write one block's averages, out of the file's pyramid."""
+    factors = tuple({grid.factor: None, grid.picture_factor: None})
+    found = [
+        averages(slide, channel, grid.level, block.core, factors)
+        for channel in range(len(slide.channels))
+    ]
+    planes = [np.stack(of_factor) for of_factor in zip(*found, strict=True)]
+    _write_averages(block, grid, folder, dict(zip(factors, planes, strict=True)))
+
+
+def _write_averages(
+    block: Tile, grid: SurveyGrid, folder: SlideFolder, by_factor: dict[int, np.ndarray]
+) -> None:
+    for factor, pixels in by_factor.items():
+        path = folder.overview if factor == grid.factor else folder.picture
         target = zarr.open_array(str(path), mode="r+")
         target[(slice(None), *grid.overview_box(block.core, factor).slices)] = pixels
-    return np.stack([found.sample, found.roughness])
 
 
 def _tissue(
@@ -119,12 +206,18 @@ def _tissue(
         low, high = np.percentile(sample[channel], [1, 99])
         if high > low:
             brightness += (overview[channel] - np.float32(low)) / np.float32(high - low)
-    level = max(stain.floor, stain.background + NUCLEUS_SD * stain.noise)
-    masks = find_tissue(overview[nucleus], brightness, level, grid.overview_pixel_um)
+    masks = find_tissue(
+        overview[nucleus], brightness, _nucleus_level(stain), grid.overview_pixel_um
+    )
     if image.autofluorescence is None:
         # Matrix without cells is as dark as air where nothing shows that it glows.
         return replace(masks, airspace=np.zeros_like(masks.airspace))
     return masks
+
+
+def _nucleus_level(stain: StainStatistics) -> float:
+    """The nuclear stain above which an overview pixel holds a nucleus."""
+    return max(stain.floor, stain.background + NUCLEUS_SD * stain.noise)
 
 
 def _outlines(masks: TissueMasks, grid: SurveyGrid) -> Regions:
@@ -138,23 +231,13 @@ def _outlines(masks: TissueMasks, grid: SurveyGrid) -> Regions:
     return Regions(tissue_window=footprint, airspace=airspace)
 
 
-def _in_tissue(points: np.ndarray, masks: TissueMasks, grid: SurveyGrid) -> np.ndarray:
-    """``(2, c, n)``: the lattice points in the footprint; all of them where there is none."""
-    rows, columns = (
-        np.minimum(np.arange(n) * grid.stride_px // grid.factor, size - 1)
-        for n, size in zip(grid.sample_shape, grid.overview_shape, strict=True)
-    )
-    inside = masks.footprint[np.ix_(rows, columns)]
-    return points[..., inside] if inside.any() else points.reshape(*points.shape[:2], -1)
-
-
 def _describe(
     slide: Slide, image: ImageParameters, points: np.ndarray, tissue_mm2: float
 ) -> Survey:
     sample, rough = (dict(zip(slide.channels, values, strict=True)) for values in points)
     correction = Correction.from_sample(sample, image.autofluorescence, rough)
     quality = slide_flags(tissue_mm2, slide.pixel_size_um)
-    quality += channel_flags(sample, correction.stains, slide.dtype)
+    quality += channel_flags(sample, correction.stains)
     return Survey(correction, sample, quality)
 
 
