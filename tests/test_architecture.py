@@ -15,7 +15,7 @@ LAYERS = (
     {"slide", "celltable", "window", "edits"},
     {"image"},
     {"segment", "measure", "phenotype", "regions", "spatial", "simulate"},
-    {"study", "study_toml", "starter_study", "io"},
+    {"study", "study_toml", "starter_study", "io", "train"},
     {"results"},
     {"report"},
     {"pipeline"},

@@ -6,6 +6,7 @@ weights follow from absolute indices alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numba as nb
@@ -80,23 +81,68 @@ class NetworkGrid:
         weight /= weight.sum(axis=1, keepdims=True)
         return np.clip(pixel - origin, 0, side - 1), weight.astype(np.float32)
 
-    def enlarge(self, labels: np.ndarray, box: Box, outer: Box) -> np.ndarray:
-        """Labels on the network's pixels as labels on the tile's; 0 where the grid ends.
+    def enlarge(self, labels: np.ndarray, margin: np.ndarray, box: Box, outer: Box) -> np.ndarray:
+        """Labels on the network's pixels as labels on the tile's, with smooth outlines.
 
-        Each slide pixel takes the label of the network pixel that its centre lies in.
+        Parameters
+        ----------
+        labels : (y, x) int32
+        margin : (y, x) int32
+            How sure the network is of a nucleus, positive inside: interpolated, so that an
+            outline runs between the network's pixels.
+        box, outer : Box
+            What both arrays cover on the network's grid, and the tile in slide pixels.
+
+        Returns
+        -------
+        (y, x) int32
+            On ``outer``; 0 where the grid ends. Labels 1..n in raster order of first pixels.
         """
-        full = np.zeros(outer.shape, np.int32)
         if self.factor == 1:
+            full = np.zeros(outer.shape, np.int32)
             full[box.within(outer)] = labels
             return full
-        rows, columns = (
-            np.floor((np.arange(*span) + 0.5) / self.factor).astype(np.int64) - first
-            for span, first in (((outer.y0, outer.y1), box.y0), ((outer.x0, outer.x1), box.x0))
-        )
-        has_row = (rows >= 0) & (rows < labels.shape[0])
-        has_column = (columns >= 0) & (columns < labels.shape[1])
-        full[np.ix_(has_row, has_column)] = labels[np.ix_(rows[has_row], columns[has_column])]
-        return full
+        rows = (np.arange(outer.y0, outer.y1) + 0.5) / self.factor - 0.5 - box.y0
+        columns = (np.arange(outer.x0, outer.x1) + 0.5) / self.factor - 0.5 - box.x0
+        return _enlarge(labels, margin, rows, columns)
+
+
+@nb.njit(cache=True, nogil=True)
+def _enlarge(labels, margin, rows, columns):
+    """Where the interpolated margin is positive, the label of the surest of four corners.
+
+    Numbered again in raster order of first pixels.
+    """
+    height, width = labels.shape
+    number = np.zeros(labels.max() + 1, np.int32)
+    n_numbered = 0
+    full = np.zeros((rows.size, columns.size), np.int32)
+    for i in range(rows.size):
+        y = math.floor(rows[i])
+        if y < -1 or y >= height:
+            continue
+        top, bottom = max(y, 0), min(y + 1, height - 1)
+        down = rows[i] - y
+        for j in range(columns.size):
+            x = math.floor(columns[j])
+            if x < -1 or x >= width:
+                continue
+            left, right = max(x, 0), min(x + 1, width - 1)
+            along = columns[j] - x
+            above = margin[top, left] * (1 - along) + margin[top, right] * along
+            below = margin[bottom, left] * (1 - along) + margin[bottom, right] * along
+            if above * (1 - down) + below * down <= 0:
+                continue
+            surest, label = 0, 0
+            for yy in (top, bottom):
+                for xx in (left, right):
+                    if labels[yy, xx] > 0 and margin[yy, xx] > surest:
+                        surest, label = margin[yy, xx], labels[yy, xx]
+            if label > 0 and number[label] == 0:
+                n_numbered += 1
+                number[label] = n_numbered
+            full[i, j] = number[label]
+    return full
 
 
 @nb.njit(cache=True, nogil=True)

@@ -1,14 +1,15 @@
 """Nuclei by the built-in network: a small U-Net, then basins of the depth that it predicts.
 
 The network is convolutional and sees `CONTEXT_PX` around a pixel, on one grid for the whole slide
-that begins at its first pixel; basins part touching nuclei; outlines are settled on the grey
-levels (`macprox.segment.outlines`). What is global about the slide, background and brightness,
-comes from its statistics. How the weights were made: `macprox.train`, and the model card beside
-them.
+that begins at its first pixel; basins part touching nuclei; where slide pixels are finer than the
+network's, outlines run between its pixels. What is global about the slide, background and
+brightness, comes from its statistics. How the weights were made: `macprox.train`, and the model
+card beside them.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -21,7 +22,6 @@ from macprox.image.tiles import Box
 from macprox.segment.clustering import persistent_basins
 from macprox.segment.network_grid import NetworkGrid
 from macprox.segment.objects import drop_small
-from macprox.segment.outlines import settle_outlines
 from macprox.segment.parameters import SegmentationParameters
 
 # How far the network sees: 2 + 4 + 8 + 4 + 2 pixels at half resolution, and the pooling grid.
@@ -35,7 +35,8 @@ BLOCK_PX = 16  # a multiple of the stride: boxes begin with a block
 # Of a nucleus, depth rises to 1. A peak that stands out by less joins its neighbour.
 PERSISTENCE = 0.2
 DEPTH_LEVELS = 250
-NUCLEUS_LOGIT = 0.0
+LOGIT_LEVELS = 64
+SUM_OF_TAPS = 16  # of the smoothing in `_smooth_depth`, which is not divided by it
 
 MODEL = "nuclei.onnx"
 
@@ -105,36 +106,33 @@ class UNet:
         parameters: SegmentationParameters,
     ) -> np.ndarray:
         """Label the nuclei of one tile; see `macprox.segment.methods.NucleusMethod.label`."""
-        if statistics.constant:
-            return np.zeros(stain.shape, np.int32)
         slide_shape, pixel_size_um = slide
         grid = NetworkGrid.of(pixel_size_um, parameters.nucleus_diameter_um)
         box = grid.covered(outer, slide_shape, BLOCK_PX)
+        if statistics.constant or 0 in box.shape:
+            return np.zeros(stain.shape, np.int32)
         seen = grid.resample(np.ascontiguousarray(stain, np.float32), outer, box)
-        inside, depth = _predict(seen, statistics)
-        labels = persistent_basins(depth, inside, round(PERSISTENCE * DEPTH_LEVELS) * SUM_OF_TAPS)
-        labels = grid.enlarge(labels, box, outer)
-        labels = settle_outlines(labels, stain, pixel_size_um, statistics)
+        margin, depth = _predict(seen, statistics)
+        apart = round(PERSISTENCE * DEPTH_LEVELS) * SUM_OF_TAPS
+        labels = persistent_basins(depth, margin > 0, apart)
+        labels = grid.enlarge(labels, margin, box, outer)
         return drop_small(labels, parameters.min_nucleus_area_um2 / pixel_size_um**2)
 
 
-SUM_OF_TAPS = 16  # of the smoothing in `_smooth_depth`, which leaves whole numbers
-
-
 def _predict(seen: np.ndarray, statistics: StainStatistics) -> tuple[np.ndarray, np.ndarray]:
-    """Nucleus or not, and how deep in it (whole levels), piece by piece."""
+    """How sure of a nucleus, and how deep in it, in whole levels, piece by piece."""
     height, width = seen.shape
     alive = _alive(seen, np.float32(statistics.floor))
     relative = normalise(seen, statistics.background, statistics.bright)
-    inside = np.zeros(seen.shape, bool)
+    margin = np.zeros(seen.shape, np.int32)
     depth = np.zeros(seen.shape, np.int32)
     for y in range(0, height, PIECE_PX):
         for x in range(0, width, PIECE_PX):
             core = Box(y, min(y + PIECE_PX, height), x, min(x + PIECE_PX, width))
             if alive[core.slices].any():
                 found = _run(relative, core)
-                _quantise(found, np.float32(NUCLEUS_LOGIT), inside[core.slices], depth[core.slices])
-    return inside & alive, _smooth_depth(depth)
+                _quantise(found, alive[core.slices], margin[core.slices], depth[core.slices])
+    return margin, _smooth_depth(depth)
 
 
 def _run(relative: np.ndarray, core: Box) -> np.ndarray:
@@ -154,12 +152,15 @@ def _run(relative: np.ndarray, core: Box) -> np.ndarray:
 
 
 @nb.njit(cache=True, nogil=True)
-def _quantise(found, threshold, inside, depth):
+def _quantise(found, alive, margin, depth):
     """Whole levels: what follows breaks ties by position, never by the last bit of a float."""
-    for y in range(inside.shape[0]):
-        for x in range(inside.shape[1]):
-            inside[y, x] = found[0, y, x] > threshold
-            depth[y, x] = max(0, int(found[1, y, x] * np.float32(DEPTH_LEVELS) + np.float32(0.5)))
+    half = np.float32(0.5)
+    for y in range(margin.shape[0]):
+        for x in range(margin.shape[1]):
+            if alive[y, x]:
+                logit = found[0, y, x] * np.float32(LOGIT_LEVELS)
+                margin[y, x] = math.floor(min(max(logit, -1e6), 1e6) + half)
+            depth[y, x] = max(0, int(found[1, y, x] * np.float32(DEPTH_LEVELS) + half))
 
 
 @nb.njit(cache=True, nogil=True)

@@ -63,8 +63,7 @@ class Trainer:
         torch.manual_seed(parameters.seed)
         self.parameters = parameters
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = UNet().to(self.device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = UNet().to(self.device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=parameters.peak_rate, weight_decay=parameters.weight_decay
