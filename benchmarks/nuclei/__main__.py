@@ -3,7 +3,7 @@
 import os
 
 # Before numpy is loaded: every method has one thread, or the CPU times do not compare.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POCL_MAX_PTHREAD_COUNT"):
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_variable] = "1"
 
 from benchmarks.nuclei.command import main  # noqa: E402

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     add("--set", choices=("dsb", "stardist"), default="dsb", dest="of_set")
     add("--n", type=int, help="this many images at random, the same ones every time")
     add("--methods", nargs="+", help="default: all that run here")
-    add("--by", default="part", choices=("part", "group", "tissue_like"), help="one line each")
+    add("--by", default="part", choices=("part", "group", "tissue_like"), help="one line a value")
     add("--release", metavar="NAME", help="append the scores to scores.jsonl")
     return described
 

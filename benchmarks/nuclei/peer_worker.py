@@ -16,8 +16,9 @@ NUCLEUS_UM = 8.0
 def cellprofiler():
     """IdentifyPrimaryObjects of CellProfiler's own library, its defaults but for what is said.
 
-    Diameters of 4 to 16 um, objects at the border kept (they are outlined), the threshold smoothed
-    as the program does by default. Grey levels scaled to the image's maximum, as it does at load.
+    Diameters of 4 to 16 um; objects at the border kept (they are outlined); the threshold smoothed
+    as in the program's own window; clumps divided by shape, which on 30 images of the tuning part
+    had F1@.5 .81 against .73 by intensity. Grey levels relative to the image's maximum.
     """
     from cellprofiler_library.modules import identifyprimaryobjects
 
@@ -28,33 +29,15 @@ def cellprofiler():
             max_size=round(NUCLEUS_UM * 2 / pixel_size_um),
             exclude_border_objects=False,
             threshold_smoothing=1.3488,
+            unclump_method="Shape",
+            watershed_method="Shape",
         )
 
     return label
 
-
-def clesperanto():
-    """Voronoi-Otsu labelling of clEsperanto, on whatever OpenCL device there is."""
-    import pyclesperanto
-
-    def label(stain, pixel_size_um):
-        found = pyclesperanto.voronoi_otsu_labeling(
-            stain.astype(np.float32),
-            spot_sigma=SPOT_SIGMA_UM / pixel_size_um,
-            outline_sigma=OUTLINE_SIGMA_UM / pixel_size_um,
-        )
-        return np.asarray(found)
-
-    return label
-
-
-# Of spot sigmas .8, 1.2, 1.6 and outline sigmas .3, .5, the best F1@.5 on the tuning part.
-SPOT_SIGMA_UM = 1.2
-OUTLINE_SIGMA_UM = 0.3
 
 PEERS = {
     "cellprofiler": (cellprofiler, "cellprofiler_library"),
-    "clesperanto": (clesperanto, "pyclesperanto"),
 }
 
 

@@ -7,12 +7,11 @@ measures the CPU time of the method alone, the pipe between the two is not count
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Collection
-from typing import IO
 
 import numpy as np
 from benchmarks.nuclei import peer_worker
@@ -27,26 +26,32 @@ class Peer:
 
     def __init__(self, name: str, python: str) -> None:
         self._command = [python, peer_worker.__file__, name]
+        self._worker: subprocess.Popen[bytes] | None = None
         self._cpu_s = 0.0
 
     def __call__(self, stain: np.ndarray, pixel_size_um: float) -> np.ndarray:
         """Labels of one image."""
-        to_worker, from_worker = self._pipes
-        peer_worker.send(to_worker, stain)
-        peer_worker.send(to_worker, np.float64(pixel_size_um))
-        labels = peer_worker.receive(from_worker)
+        if self._worker is None:
+            pipe = subprocess.PIPE
+            self._worker = subprocess.Popen(self._command, stdin=pipe, stdout=pipe)
+        try:
+            peer_worker.send(self._worker.stdin, stain)
+            peer_worker.send(self._worker.stdin, np.float64(pixel_size_um))
+            labels = peer_worker.receive(self._worker.stdout)
+        except BrokenPipeError:
+            labels = None
         if labels is None:
+            self.close()
             raise RuntimeError(f"Peer {self._command[-1]!r} ended; its own error is printed above.")
-        self._cpu_s += float(peer_worker.receive(from_worker))
+        self._cpu_s += float(peer_worker.receive(self._worker.stdout))
         return labels
 
-    @functools.cached_property
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        """To and from the worker, started at the first call; it ends when this process does."""
-        worker = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert worker.stdin
-        assert worker.stdout
-        return worker.stdin, worker.stdout
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._worker.communicate()
+            self._worker = None
 
     def clock(self) -> float:
         """CPU seconds of all calls so far."""
