@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage as ndi
 
 import scenes
-from macprox.image.correction import Correction
+from macprox.image.correction import Correction, clipped_px
 from macprox.image.quality import channel_flags, slide_flags
 from macprox.image.stain import StainStatistics, bleed_through
 from macprox.image.survey import SurveyGrid, area_average, survey_block
@@ -128,6 +128,31 @@ def test_correction_takes_background_and_autofluorescence_off():
     assert Correction.from_dict(json.loads(json.dumps(correction.to_dict()))) == correction
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
+def test_correction_is_one_formula_for_pixels_and_means_of_any_type(dtype):
+    rng = np.random.default_rng(6)
+    raw, blank = rng.integers(0, 256, (2, 40, 30)).astype(dtype)
+    stains = {name: StainStatistics(at, 1.0, 99.0) for name, at in (("m", 20.5), ("AF", 10.25))}
+    correction = Correction(stains, {"m": 0.3, "AF": 0.0}, "AF")
+    expected = (raw - 20.5) - 0.3 * (blank - 10.25)
+    found = correction.apply("m", raw, blank)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(correction.apply("m", raw), raw - 20.5, atol=1e-4)
+    means = raw.mean(axis=1, dtype=float), blank.mean(axis=1, dtype=float)
+    of_means = correction.apply_to_means("m", *means)
+    np.testing.assert_allclose(of_means, expected.mean(axis=1, dtype=float), rtol=1e-5)
+    np.testing.assert_allclose(of_means, (means[0] - 20.5) - 0.3 * (means[1] - 10.25), rtol=1e-12)
+    np.testing.assert_allclose(correction.apply_to_means("AF", means[1]), means[1] - 10.25)
+
+
+def test_clipped_pixels_are_those_at_the_top_of_either_channel():
+    raw, blank = np.array([[255, 7, 0, 3]], np.uint8), np.array([[1, 255, 0, 255]], np.uint8)
+    assert clipped_px(raw) == 1
+    assert clipped_px(raw, blank) == 3
+    assert clipped_px(raw.astype(np.float32), blank.astype(np.float32)) == 0
+
+
 def test_tissue_leaves_out_glass_and_keeps_airspaces():
     side, px = 300, 4.0  # 1200 um
     nuclear = np.zeros((side, side))
@@ -161,12 +186,8 @@ def test_a_field_full_of_tissue_is_tissue_to_its_rim():
 def test_quality_flags_say_what_is_wrong():
     sample = {"a": np.zeros(100), "b": np.r_[np.arange(98), 65535, 65535]}
     stains = {name: StainStatistics.from_sample(pixels) for name, pixels in sample.items()}
-    flags = channel_flags(sample, stains, np.dtype("uint16"))
-    assert [(flag.flag, flag.message.split()[1]) for flag in flags] == [
-        ("constant_channel", "a"),
-        ("saturated_channel", "b"),
-    ]
-    assert channel_flags(sample, stains, np.dtype("float32"))[1:] == []
+    flags = channel_flags(sample, stains)
+    assert [(flag.flag, flag.message.split()[1]) for flag in flags] == [("constant_channel", "a")]
     assert [flag.flag for flag in slide_flags(0.0, 0.5)] == ["no_tissue"]
     assert [flag.flag for flag in slide_flags(0.5, 0.5)] == ["small_tissue"]
     assert [flag.flag for flag in slide_flags(5, 12.0)] == ["implausible_pixel_size"]

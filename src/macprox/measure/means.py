@@ -45,7 +45,10 @@ class CountedPixels:
         counted = runs.clear | (clear == 0)[slot]
         has_clear = (clear > 0).reshape(-1, 2)
         return cls(
-            *(column[counted] for column in (slot, runs.y, runs.x_start, runs.x_stop)),
+            slot[counted],
+            runs.y[counted],
+            runs.x_start[counted],
+            runs.x_stop[counted],
             n_pixels=np.where(clear > 0, clear, every).reshape(-1, 2),
             in_cell=has_clear | ~has_clear.any(axis=1, keepdims=True),
         )

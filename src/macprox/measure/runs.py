@@ -75,19 +75,25 @@ def _runs(nuclei, cells, row_of, contact_px):
     for y in range(height):
         _extremes_of_rows(cells, y, contact_px, highest, lowest)
         _code_row(nuclei[y], cells[y], highest, lowest, code)
-        start = 0
-        for x in range(1, width + 1):
-            if code[x] == code[start]:
-                continue
-            row = row_of[code[start] >> 2]
+        if n + width > len(runs):
+            runs = np.concatenate((runs, np.empty((len(runs) + width, 5), np.int32)))
+        n = _append_row(runs, n, y, code, row_of)
+    return runs[:n]
+
+
+@nb.njit(cache=True, nogil=True)
+def _append_row(runs, n, y, code, row_of):
+    """The runs of one row; apart, because room that may grow costs the loop eightfold."""
+    start, here = 0, code[0]
+    for x in range(1, code.size):
+        if code[x] != here:
+            row = row_of[here >> 2]
             if row >= 0:
-                if n == len(runs):
-                    runs = np.concatenate((runs, np.empty_like(runs)))
-                runs[n, 0], runs[n, 1], runs[n, 2] = row, code[start] & 3, y
+                runs[n, 0], runs[n, 1], runs[n, 2] = row, here & 3, y
                 runs[n, 3], runs[n, 4] = start, x
                 n += 1
-            start = x
-    return runs[:n]
+            start, here = x, code[x]
+    return n
 
 
 @nb.njit(cache=True, nogil=True)

@@ -1,12 +1,13 @@
-"""The pixels of one tile, each channel decoded and corrected once."""
+"""The pixels of one tile, each channel decoded once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from macprox.celltable import COMPARTMENTS, mean_column
 from macprox.image.correction import Correction
 from macprox.image.tiles import Box
 from macprox.slide import Slide
@@ -14,7 +15,7 @@ from macprox.slide import Slide
 
 @dataclass
 class TilePixels:
-    """Corrected channels of one box of a slide.
+    """Channels of one box of a slide: corrected where one looks at them, raw where one measures.
 
     What is asked for by name is kept, since segmentation looks at what is measured afterwards.
     """
@@ -22,25 +23,51 @@ class TilePixels:
     slide: Slide
     correction: Correction
     box: Box
-    _kept: dict[str, np.ndarray] = field(default_factory=dict)
-    _blank: np.ndarray | None = None
+    _raw: dict[str, np.ndarray] = field(default_factory=dict)
+    _corrected: dict[str, np.ndarray] = field(default_factory=dict)
 
     def channel(self, name: str) -> np.ndarray:
         """A channel ``(y, x)`` float32, background-corrected; kept."""
-        if name not in self._kept:
-            self._kept[name] = self._corrected(name)
-        return self._kept[name]
+        if name not in self._corrected:
+            blank = self.correction.autofluorescence
+            raw, glow = self._kept(name), None if blank is None else self._kept(blank)
+            self._corrected[name] = self.correction.apply(name, raw, glow)
+        return self._corrected[name]
 
     def channels(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Every channel with its name, in the slide's order; those not kept one at a time."""
-        for name in self.slide.channels:
-            yield name, self._kept[name] if name in self._kept else self._corrected(name)
+        """Every channel's name and raw pixels, in the slide's order; those not kept one at a time.
 
-    def _corrected(self, name: str) -> np.ndarray:
-        blank = self.correction.autofluorescence
-        if blank is None:
-            return self.correction.apply(name, self.slide.read(name, *self.box.slices), None)
-        if self._blank is None:
-            self._blank = self.slide.read(blank, *self.box.slices)
-        raw = self._blank if name == blank else self.slide.read(name, *self.box.slices)
-        return self.correction.apply(name, raw, self._blank)
+        Means of these are corrected by `corrected_means`: six corrections a cell, not a pixel.
+        """
+        for name in self.slide.channels:
+            yield name, self._raw[name] if name in self._raw else self._read(name)
+
+    def _kept(self, name: str) -> np.ndarray:
+        if name not in self._raw:
+            self._raw[name] = self._read(name)
+        return self._raw[name]
+
+    def _read(self, name: str) -> np.ndarray:
+        return self.slide.read(name, *self.box.slices)
+
+
+def corrected_means(
+    table: dict[str, np.ndarray], channels: Iterable[str], correction: Correction
+) -> dict[str, np.ndarray]:
+    """A tile's measurements with the means of corrected pixels, from those of raw ones.
+
+    Parameters
+    ----------
+    table : dict of (n,) arrays
+        From `macprox.measure.measure_tile` on raw pixels.
+    channels : iterable of str
+    correction : Correction
+    """
+    blank = correction.autofluorescence
+    corrected = dict(table)
+    for where in COMPARTMENTS:
+        glow = None if blank is None else table[mean_column(blank, where)]
+        for name in channels:
+            column = mean_column(name, where)
+            corrected[column] = correction.apply_to_means(name, table[column], glow)
+    return corrected

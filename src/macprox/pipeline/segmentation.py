@@ -18,6 +18,7 @@ from macprox.measure import cell_table, measure_tile
 from macprox.pipeline.labelling import GivenObjects, Labeller, look_at_labels, open_given
 from macprox.pipeline.naming import TileNames, name_labels
 from macprox.pipeline.options import RunOptions
+from macprox.pipeline.pixels import corrected_means
 from macprox.pipeline.survey import Survey
 from macprox.pipeline.tiles import reading_together
 from macprox.pipeline.views import ViewJob, label_by_views
@@ -79,6 +80,7 @@ class _TileJob:
             (tile.outer, slide.shape, slide.pixel_size_um),
             pixels.channels(),
         )
+        table = corrected_means(table, slide.channels, self.labeller.correction)
         table["anchor_px"] = labels.anchor_px[owned]
         inside = tile.core.within(tile.outer)
         for name, array in zip(LABEL_NAMES, (labels.nuclei, labels.cells), strict=True):

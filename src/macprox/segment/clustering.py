@@ -95,20 +95,28 @@ def _meetings(framed, basins):
             there = basins[y - 1 + neighbour // 3, neighbour % 3 :]
             for x in range(width):
                 beside_another[x] |= (there[x] != here[x]) & (there[x] > 0)
-        for x in range(width):
-            if not beside_another[x] or here[x] == 0:
-                continue
-            for neighbour in range(9):
-                yy, xx = y - 1 + neighbour // 3, x + neighbour % 3
-                met = basins[yy, xx]
-                later = neighbour > 4  # in raster order: it must be higher to come first
-                if met == 0 or met == here[x] or framed[yy, xx] < framed[y, x + 1] + later:
-                    continue
-                if n == len(meetings):
-                    meetings = np.concatenate((meetings, np.empty_like(meetings)))
-                meetings[n, 0], meetings[n, 1], meetings[n, 2] = framed[y, x + 1], here[x], met
-                n += 1
+        if n + 8 * width > len(meetings):
+            room = np.empty((len(meetings) + 8 * width, 3), np.int32)
+            meetings = np.concatenate((meetings, room))
+        n = _append_row(meetings, n, framed, basins, y, beside_another)
     return meetings[:n]
+
+
+@nb.njit(cache=True, nogil=True)
+def _append_row(meetings, n, framed, basins, y, beside_another):
+    """The meetings of one row's pixels."""
+    for x in range(beside_another.size):
+        basin, level = basins[y, x + 1], framed[y, x + 1]
+        if basin == 0 or not beside_another[x]:
+            continue
+        for neighbour in range(9):
+            yy, xx = y - 1 + neighbour // 3, x + neighbour % 3
+            met = basins[yy, xx]
+            later = neighbour > 4  # in raster order: it must be higher to come first
+            if met > 0 and met != basin and framed[yy, xx] >= level + later:
+                meetings[n, 0], meetings[n, 1], meetings[n, 2] = level, basin, met
+                n += 1
+    return n
 
 
 @nb.njit(cache=True, nogil=True)
