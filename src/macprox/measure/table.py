@@ -18,7 +18,7 @@ from macprox.measure.shape import geometry
 # passed the gate to 1 %, more than any correction of means afterwards.
 CONTACT_UM = 1.0
 
-# Columns that `measure_tile` produces besides the channel means.
+# Columns besides the channel means; `measure_tile` produces all but the first and the last.
 GEOMETRY_COLUMNS = (
     "anchor_px",
     "x_um",
@@ -29,6 +29,7 @@ GEOMETRY_COLUMNS = (
     "solidity",
     "has_nucleus",
     "edge",
+    "clump",
 )
 
 
@@ -55,8 +56,8 @@ def measure_tile(
     Returns
     -------
     dict of (n_owned,) arrays
-        `GEOMETRY_COLUMNS` without ``anchor_px``, in label order, then the mean of every channel
-        in every compartment, float64 (exact for whole numbers of 8 and 16 bits). Pixels within
+        `GEOMETRY_COLUMNS` without ``anchor_px`` and ``clump``, in label order, then the mean of
+        every channel in every compartment, float64 (exact for whole numbers of 8 and 16 bits). Pixels within
         1 um of another cell count for neither, unless the compartment has no others; a
         compartment without a pixel is NaN. Shape describes the nucleus where there is one, the
         body where there is none; solidity is the area over that of the convex hull of the
@@ -78,7 +79,7 @@ def cell_table(parts: list[dict[str, np.ndarray]], slide_id: str, channels) -> p
     Parameters
     ----------
     parts : list of dict
-        From `measure_tile`, each with ``anchor_px`` added.
+        From `measure_tile`, each with ``anchor_px`` and ``clump`` added.
     slide_id : str
     channels : iterable of str
 

@@ -17,7 +17,7 @@ from macprox.io.label_file import LabelFile, find_label_file, open_label_file
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.pixels import TilePixels
 from macprox.pipeline.survey import Survey
-from macprox.segment.bodies import body_threshold, is_body
+from macprox.segment.bodies import body_threshold, marker_levels
 from macprox.segment.given import LabelledObjects
 from macprox.segment.methods import GIVEN
 from macprox.segment.parameters import SegmentationParameters
@@ -199,8 +199,8 @@ class Labeller:
     def _body_marker(self, pixels: TilePixels) -> np.ndarray | None:
         marker = None
         for name, threshold in self.body_thresholds.items():
-            positive = is_body(pixels.channel(name), threshold, self.slide.pixel_size_um)
-            marker = positive if marker is None else marker | positive
+            levels = marker_levels(pixels.channel(name), threshold, self.slide.pixel_size_um)
+            marker = levels if marker is None else np.maximum(marker, levels)
         return marker
 
 

@@ -82,6 +82,7 @@ class _TileJob:
         )
         table = corrected_means(table, slide.channels, self.labeller.correction)
         table["anchor_px"] = labels.anchor_px[owned]
+        table["clump"] = labels.clump[owned]
         inside = tile.core.within(tile.outer)
         for name, array in zip(LABEL_NAMES, (labels.nuclei, labels.cells), strict=True):
             level = zarr.open_array(str(self.anchors / name), mode="r+")

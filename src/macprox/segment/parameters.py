@@ -32,7 +32,7 @@ class MacrophageParameters:
     min_area_um2 : float
         Smaller bodies without a nucleus are dropped.
     max_diameter_um : float
-        Larger marker areas without a nucleus are split.
+        Larger marker areas without a nucleus are split and flagged "clump".
     """
 
     channels: tuple[str, ...] = ()
@@ -43,6 +43,8 @@ class MacrophageParameters:
 
     def __post_init__(self) -> None:
         _require_positive(self, "reach_um", "min_area_um2", "max_diameter_um")
+        if self.pixel_threshold != "auto":
+            _require_positive(self, "pixel_threshold")
 
 
 @dataclass(frozen=True)

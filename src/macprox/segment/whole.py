@@ -33,12 +33,15 @@ class TileLabels:
         Raster index on the slide of each label's first pixel (of the nucleus where there is one).
     cut : (n + 1,) bool
         Labels that reach the tile's frame inside the slide.
+    clump : (n + 1,) bool
+        Bodies cut from a marker area wider than one macrophage can be.
     """
 
     nuclei: np.ndarray
     cells: np.ndarray
     anchor_px: np.ndarray
     cut: np.ndarray
+    clump: np.ndarray
 
     def owned(self, outer: Box, core: Box, slide_width_px: int) -> np.ndarray:
         """(n + 1,) bool: the labels whose anchor lies in the core."""
@@ -65,7 +68,7 @@ def given_halo_um(extent_um: float, parameters: SegmentationParameters) -> float
 def _with_cells_um(of_nuclei: float, parameters: SegmentationParameters) -> float:
     halo = of_nuclei + parameters.nucleus_diameter_um
     if parameters.macrophages.channels:
-        halo = max(halo, of_nuclei + bodies.halo_um(parameters.macrophages) / 2)
+        halo = max(halo, of_nuclei + bodies.halo_um(parameters.macrophages))
     return halo
 
 
@@ -83,8 +86,8 @@ def segment_tile(
     ----------
     stain : (y, x) number
         Nuclear channel on the tile's outer box.
-    body_marker : (y, x) bool or None
-        Pixels positive for a macrophage marker.
+    body_marker : (y, x) int32, bool or None
+        Levels of a macrophage marker, 0 where negative (`macprox.segment.bodies.marker_levels`).
     outer : Box
     slide : ((int, int), float)
         Shape ``(y, x)`` of the slide and its pixel size in micrometres.
@@ -106,11 +109,12 @@ def cells_around(
     """Cells of one tile around its nuclei ``(y, x)`` int32; else as `segment_tile`."""
     slide_shape, pixel_size_um = slide
     cell_labels = grow_cells(nucleus_labels, parameters.expansion_um, pixel_size_um)
-    if body_marker is not None:
-        cell_labels = bodies.macrophage_bodies(
-            nucleus_labels, cell_labels, body_marker, pixel_size_um, parameters.macrophages
-        )
-    return _named(nucleus_labels, cell_labels, outer, slide_shape)
+    if body_marker is None:
+        return _named(nucleus_labels, cell_labels, outer, slide_shape)
+    found = bodies.macrophage_bodies(
+        nucleus_labels, cell_labels, body_marker, (outer, pixel_size_um), parameters.macrophages
+    )
+    return _named(nucleus_labels, found.cells, outer, slide_shape, found.clump)
 
 
 def given_cells(
@@ -132,14 +136,22 @@ def given_cells(
 
 
 def _named(
-    nucleus_labels: np.ndarray, cell_labels: np.ndarray, outer: Box, slide_shape: tuple[int, int]
+    nucleus_labels: np.ndarray,
+    cell_labels: np.ndarray,
+    outer: Box,
+    slide_shape: tuple[int, int],
+    clump: np.ndarray | None = None,
 ) -> TileLabels:
     anchor_px = anchors(cell_labels, outer, slide_shape[1])
     of_nucleus = anchors(nucleus_labels, outer, slide_shape[1])
     has_nucleus = np.flatnonzero(of_nucleus >= 0)
     anchor_px[has_nucleus] = of_nucleus[has_nucleus]
     return TileLabels(
-        nucleus_labels, cell_labels, anchor_px, touches_frame(cell_labels, outer, slide_shape)
+        nuclei=nucleus_labels,
+        cells=cell_labels,
+        anchor_px=anchor_px,
+        cut=touches_frame(cell_labels, outer, slide_shape),
+        clump=np.zeros(len(anchor_px), bool) if clump is None else clump,
     )
 
 
@@ -234,8 +246,9 @@ def segment_cells(
     ----------
     nucleus_labels : (y, x) int
     pixel_size_um : float
-    body_marker : (y, x) bool, optional
-        Pixels positive for a macrophage marker.
+    body_marker : (y, x) bool or int, optional
+        Pixels positive for a macrophage marker, or its levels there
+        (`macprox.segment.bodies.marker_levels`), by which neighbours share out what they touch.
 
     Returns
     -------
@@ -247,9 +260,10 @@ def segment_cells(
     cells = grow_cells(labels, parameters.expansion_um, pixel_size_um)
     if body_marker is None:
         return cells
+    whole = Box(0, labels.shape[0], 0, labels.shape[1])
     return bodies.macrophage_bodies(
-        labels, cells, body_marker, pixel_size_um, parameters.macrophages
-    )
+        labels, cells, body_marker, (whole, pixel_size_um), parameters.macrophages
+    ).cells
 
 
 def tiles_of(shape: tuple[int, int], core_px: int, pixel_size_um: float, parameters):

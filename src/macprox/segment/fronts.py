@@ -1,0 +1,107 @@
+"""Growth from seeds through marker-positive pixels: fronts that slow down where marker is faint.
+
+Neighbours that compete for a body meet where marker is faintest between them, as in Jones,
+Carpenter & Golland, "Voronoi-based segmentation of cells on image manifolds", CVBIA 2005. We weigh
+a step by how faint its pixel is beside the brightest near it, not by the image's gradient: CD68 is
+granular, and gradients are everywhere inside a body.
+
+Every step costs a whole number above zero and the cheapest path wins, at a tie the lower label:
+nothing depends on the order of visits, and no seed farther away than the budget matters.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+# Chamfer steps (Borgefors 1986), within 4 % of Euclidean; in sixteenths, so that faintness counts.
+ORTHOGONAL, DIAGONAL = 5 * 16, 7 * 16
+
+# Below this share of the brightest near it, a pixel lies between bodies, not between granules, and
+# a step costs up to so many times its length more.
+GAP = 3  # a third
+GAP_TOLL = 5
+
+
+def budget(reach_um: float, pixel_size_um: float) -> int:
+    """What a path of so many micrometres through full marker costs."""
+    return math.floor(reach_um / pixel_size_um * ORTHOGONAL)
+
+
+@nb.njit(cache=True, nogil=True)
+def spread(seeds, marker, peak, budget):
+    """Give pixels to the seed whose cheapest path through marker reaches them.
+
+    A step into a pixel costs its length where marker is as bright as anywhere near, twice as much
+    where it is far fainter, and several times as much in a gap (`GAP`).
+
+    Parameters
+    ----------
+    seeds : (y, x) int32
+        Labels; 0 elsewhere.
+    marker : (y, x) int32
+        Levels; no path enters a pixel of level 0.
+    peak : (y, x) int32
+        The highest level near each pixel.
+    budget : int
+        Of a path; see `budget`.
+
+    Returns
+    -------
+    owner : (y, x) int32
+        Labels; 0 where no seed reaches.
+    cost : (y, x) int32
+        Of the path; ``budget + 1`` where none reaches.
+    """
+    height, width = seeds.shape
+    owner = seeds.copy()
+    cost = np.full((height, width), np.int32(budget + 1))
+    # One linked list of pixels a front; a pixel that is reached twice is listed twice.
+    newest = np.full(budget + 1, -1, np.int64)
+    pixels = np.empty(1024, np.int64)
+    older = np.empty(1024, np.int64)
+    listed = 0
+    for y in range(height):
+        for x in range(width):
+            if seeds[y, x] > 0:
+                cost[y, x] = 0
+    for front in range(budget + 1):
+        entry = newest[front]
+        start = 0
+        while entry >= 0 or (front == 0 and start < seeds.size):
+            if front == 0:
+                y, x = start // width, start % width
+                start += 1
+                if seeds[y, x] == 0:
+                    continue
+            else:
+                y, x = pixels[entry] // width, pixels[entry] % width
+                entry = older[entry]
+                if cost[y, x] != front:
+                    continue
+            for yy in range(max(y - 1, 0), min(y + 2, height)):
+                for xx in range(max(x - 1, 0), min(x + 2, width)):
+                    if marker[yy, xx] == 0 or seeds[yy, xx] > 0:
+                        continue
+                    step = DIAGONAL if yy != y and xx != x else ORTHOGONAL
+                    high = peak[yy, xx]
+                    low = marker[yy, xx]
+                    gap = max(0, high - GAP * low)
+                    there = front + step * (2 * high - low + GAP_TOLL * gap) // high
+                    if there > budget:
+                        continue
+                    if there < cost[yy, xx]:
+                        cost[yy, xx] = there
+                        owner[yy, xx] = owner[y, x]
+                        if listed == pixels.size:
+                            pixels = np.concatenate((pixels, np.empty_like(pixels)))
+                            older = np.concatenate((older, np.empty_like(older)))
+                        pixels[listed] = yy * width + xx
+                        older[listed] = newest[there]
+                        newest[there] = listed
+                        listed += 1
+                    elif there == cost[yy, xx] and owner[y, x] < owner[yy, xx]:
+                        owner[yy, xx] = owner[y, x]
+    return owner, cost

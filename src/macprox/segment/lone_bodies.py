@@ -1,0 +1,79 @@
+"""Marker areas without a nucleus, cut into bodies no wider than a macrophage can be."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from macprox.image.filters import gaussian
+from macprox.image.kernels import distance_inside
+from macprox.image.tiles import Box
+from macprox.segment.clustering import persistent_basins
+from macprox.segment.objects import drop_small, first_pixels, renamed
+from macprox.segment.parameters import MacrophageParameters
+
+EIGHT = np.ones((3, 3), bool)
+RELIEF_SMOOTHING_UM = 1.0
+RELIEF_STEPS = 10  # levels a pixel of depth
+NECK_UM = 1.0  # a neck narrower than the lobes by this on each side parts two bodies
+
+
+def lone_bodies(
+    solid: np.ndarray, frame: tuple[Box, float], parameters: MacrophageParameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bodies in marker areas that belong to no nucleus.
+
+    An area is parted at its necks. A part that is still wider than ``max_diameter_um`` is no one
+    macrophage but a clump or debris: it is cut along a lattice of the slide, so that every tile
+    cuts it alike. Parts smaller than ``min_area_um2`` are dropped.
+
+    Parameters
+    ----------
+    solid : (y, x) bool
+        Marker without slivers.
+    frame : (Box, float)
+        Where it lies on the slide; its pixel size in micrometres.
+    parameters : MacrophageParameters
+
+    Returns
+    -------
+    labels : (y, x) int32
+        1..n in raster order of first pixels.
+    clump : (n + 1,) bool
+        Indexed by label: cut from an area wider than ``max_diameter_um``.
+    """
+    outer, pixel_size_um = frame
+    widest_px = int(parameters.max_diameter_um / pixel_size_um)
+    if not solid.any():
+        return np.zeros(solid.shape, np.int32), np.zeros(1, bool)
+    depth = distance_inside(solid, max(2, widest_px // 2))
+    relief = np.rint(gaussian(depth, RELIEF_SMOOTHING_UM / pixel_size_um) * RELIEF_STEPS)
+    persistence = max(1, round(NECK_UM / pixel_size_um * RELIEF_STEPS))
+    labels = persistent_basins(relief.astype(np.int32), solid, persistence)
+    areas, _ = ndi.label(solid, EIGHT)
+    is_wide = _wider(areas, widest_px)
+    if is_wide.any():
+        labels = _cut(labels, _wider(labels, widest_px), outer, widest_px)
+    labels = drop_small(labels, parameters.min_area_um2 / pixel_size_um**2)
+    first = first_pixels(labels, int(labels.max()))
+    return labels, np.append(False, is_wide[areas.ravel()[first[1:]]])
+
+
+def _wider(labels: np.ndarray, widest_px: int) -> np.ndarray:
+    """``(n + 1,)`` bool: labels that span more rows or columns."""
+    spans = [max(s.stop - s.start for s in box) for box in ndi.find_objects(labels)]
+    return np.append(0, spans).astype(np.int64) > widest_px
+
+
+def _cut(labels: np.ndarray, is_wide: np.ndarray, outer: Box, pitch_px: int) -> np.ndarray:
+    """Wide objects without the lattice's lines, their pieces numbered anew in raster order."""
+    y = np.arange(outer.y0, outer.y1) % pitch_px == 0
+    x = np.arange(outer.x0, outer.x1) % pitch_px == 0
+    wide = is_wide[labels]
+    pieces, _ = ndi.label(wide & ~(y[:, None] | x[None, :]), EIGHT)
+    cut = np.where(wide, np.where(pieces > 0, pieces + labels.max(), 0), labels).astype(np.int32)
+    first = first_pixels(cut, int(cut.max()))
+    number = np.zeros(len(first), np.int32)
+    there = np.flatnonzero(first >= 0)
+    number[there[np.argsort(first[there])]] = np.arange(1, len(there) + 1)
+    return renamed(cut, number)
