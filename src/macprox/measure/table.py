@@ -57,11 +57,11 @@ def measure_tile(
     -------
     dict of (n_owned,) arrays
         `GEOMETRY_COLUMNS` without ``anchor_px`` and ``clump``, in label order, then the mean of
-        every channel in every compartment, float64 (exact for whole numbers of 8 and 16 bits). Pixels within
-        1 um of another cell count for neither, unless the compartment has no others; a
-        compartment without a pixel is NaN. Shape describes the nucleus where there is one, the
-        body where there is none; solidity is the area over that of the convex hull of the
-        pixels' corners.
+        every channel in every compartment, float64 (exact for whole numbers of 8 and 16 bits).
+        Pixels within 1 um of another cell count for neither, unless the compartment has no others;
+        a compartment without a pixel is NaN. Shape describes the nucleus where there is one, the
+        body where there is none; solidity is the area over that of the convex hull of the pixels'
+        corners.
     """
     runs = Runs.of(nuclei, cells, owned, round(CONTACT_UM / frame[2]))
     table = geometry(runs, frame)
