@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ COLOURS = {  # QuPath shows an annotation's outline in its class's colour
     "inner_margin": (230, 130, 60),
     "outer_margin": (240, 200, 70),
     "exclusion": (0, 0, 0),
+    "artefact": (150, 60, 170),
 }
 CLASSES = {
     "tissue_window": "Tissue window",
@@ -39,6 +41,7 @@ CLASSES = {
     "inner_margin": "Inner margin",
     "outer_margin": "Outer margin",
     "exclusion": "Exclusion",
+    "artefact": "Artefact",
 }
 # What people call these classes; QuPath's own are "Tumor", "Ignore*", "Necrosis".
 MEANT = {
@@ -144,6 +147,36 @@ def read_regions(path: Path, pixel_size_um: float) -> Regions:
         flags=tuple(about["flags"]),
         reason=about["reason"],
         exclusion_reasons=tuple(reasons),
+    )
+
+
+def write_artefacts(
+    path: Path, areas: Sequence[tuple[str, MultiPolygon]], pixel_size_um: float
+) -> None:
+    """Write ``quality.geojson``: what is wrong with the image, and where; micrometres.
+
+    Parameters
+    ----------
+    path : Path
+    areas : sequence of (str, MultiPolygon)
+        By reason.
+    pixel_size_um : float
+        Of the slide at full resolution.
+    """
+    features = [
+        _feature("artefact", area, {"reason": reason}, pixel_size_um, number)
+        for number, (reason, area) in enumerate(areas)
+    ]
+    about = {"pixel_size_um": pixel_size_um}
+    collection = {"type": "FeatureCollection", "macprox": about, "features": features}
+    write_text(Path(path), json.dumps(collection, ensure_ascii=False, allow_nan=False))
+
+
+def read_artefacts(path: Path, pixel_size_um: float) -> tuple[tuple[str, MultiPolygon], ...]:
+    """What `write_artefacts` wrote."""
+    return tuple(
+        (feature["properties"]["reason"], _to_um(_geometry(feature, path), pixel_size_um))
+        for feature in _features(_load(Path(path)), path)
     )
 
 

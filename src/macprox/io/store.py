@@ -46,6 +46,10 @@ class SlideFolder:
         return self.path / "regions.geojson"
 
     @property
+    def quality(self) -> Path:
+        return self.path / "quality.geojson"
+
+    @property
     def statistics(self) -> Path:
         return self.path / "statistics.parquet"
 

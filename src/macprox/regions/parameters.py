@@ -26,6 +26,9 @@ class RegionParameters:
         Otherwise a GeoJSON file of drawn regions; ``{slide_id}`` in its name is replaced.
     exclusions : str or None
         GeoJSON file of regions to leave out (folds, necrosis), likewise.
+    exclude_artefacts : bool
+        Leave out what is found out of focus, saturated, folded or under debris, too. By default
+        it is flagged, and the headline is told with and without it.
     smoothing_um : float
         Standard deviation of the Gaussian that turns cells into a density. 20 um averages over
         about 40 cells of a solid nest; much less and single cells show, much more and a nest's
@@ -50,6 +53,7 @@ class RegionParameters:
 
     tumour: str = FOUND
     exclusions: str | None = None
+    exclude_artefacts: bool = False
     smoothing_um: float = 20.0
     min_area_um2: float = 5000.0
     margin_um: float = 100.0

@@ -28,38 +28,47 @@ class QualityFlag:
 
 
 def channel_flags(
-    sample: Mapping[str, np.ndarray], stains: Mapping[str, StainStatistics], dtype: np.dtype
+    sample: Mapping[str, np.ndarray], stains: Mapping[str, StainStatistics]
 ) -> list[QualityFlag]:
-    """Channels that hold one value only, or clip at the top of their type.
+    """Channels that hold one value only.
 
     Parameters
     ----------
     sample : mapping of str to (n,) float
         Pixels of each channel, in tissue.
     stains : mapping of str to StainStatistics
-    dtype : numpy.dtype
-        Of the slide; clipping can be told for integers only.
     """
     flags = []
     for name, pixels in sample.items():
         if stains[name].constant:
             level = float(pixels[0]) if pixels.size else 0.0
-            flags.append(
-                QualityFlag(
-                    "constant_channel", level, f"Channel {name} is {level:g} everywhere in tissue."
-                )
+            message = f"Channel {name} is {level:g} everywhere in tissue."
+            flags.append(QualityFlag("constant_channel", level, message))
+    return flags
+
+
+def clipping_flags(tissue_frac: Mapping[str, float], blank: str | None) -> list[QualityFlag]:
+    """Channels that are cut off at their highest value.
+
+    Parameters
+    ----------
+    tissue_frac : mapping of str to float
+        Share of the tissue's pixels that are, by channel.
+    blank : str or None
+        The autofluorescence channel, whose pixels at the highest value spoil all others.
+    """
+    flags = []
+    for name, share in tissue_frac.items():
+        if share > SATURATED_FRAC:
+            what = "its brightest cells cannot be told apart"
+            if name == blank:
+                what = "too little autofluorescence is taken off every other channel there"
+            elif blank is not None:
+                what += ", and autofluorescence taken off them makes them too dark"
+            message = (
+                f"Channel {name} is at its highest value in {share:.1%} of the tissue: {what}."
             )
-        elif np.issubdtype(dtype, np.integer):
-            share = float(np.mean(pixels >= np.iinfo(dtype).max))
-            if share > SATURATED_FRAC:
-                flags.append(
-                    QualityFlag(
-                        "saturated_channel",
-                        share,
-                        f"Channel {name} is saturated in {share:.1%} of the tissue: "
-                        "its brightest cells cannot be told apart.",
-                    )
-                )
+            flags.append(QualityFlag("saturated_channel", share, message))
     return flags
 
 

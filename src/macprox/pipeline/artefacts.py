@@ -1,0 +1,147 @@
+"""Where the image is not to be trusted: measured in the tiles, judged once for the slide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+import zarr
+from shapely import MultiPolygon
+from shapely.geometry.base import BaseGeometry
+
+from macprox.image.quality import (
+    BLOCK_UM,
+    BlockJudge,
+    SquareGrid,
+    Squares,
+    clipping,
+    constant,
+    out_of_focus,
+)
+from macprox.image.survey import area_average
+from macprox.io.geojson import read_regions, write_artefacts
+from macprox.io.store import SlideFolder
+from macprox.pipeline.survey import Survey
+from macprox.regions import Regions, mask_from_polygons
+from macprox.regions.contours import as_multipolygon, polygons_from_squares
+from macprox.slide import Slide
+from macprox.study import ImageParameters
+
+OUT_OF_FOCUS = "out of focus"
+SATURATED = "saturated"  # and the channel's name
+FOLD, DEBRIS, EMPTY, NO_DATA = "fold", "bright debris", "empty", "no data"
+BAND_ROWS = 64  # blocks that are averaged at a time: memory stays small on any slide
+AIRSPACE_FRAC = 0.5  # a hole that is airspace for the most part is no artefact
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """What was found.
+
+    Parameters
+    ----------
+    areas : tuple of (str, MultiPolygon)
+        By reason, micrometres, within the tissue.
+    clipped : dict of str to dict
+        By channel that is cut off: ``ceiling``, and ``tissue_frac`` of the pixels that have it.
+    """
+
+    areas: tuple[tuple[str, MultiPolygon], ...]
+    clipped: dict[str, dict[str, float]]
+
+
+def find_artefacts(
+    slide: Slide, image: ImageParameters, survey: Survey, folder: SlideFolder, squares: Squares
+) -> Artefacts:
+    """Judge squares and overview of a slide, and write ``quality.geojson``."""
+    regions = read_regions(folder.tissue, slide.pixel_size_um)
+    masks, clipped = _judge_squares(slide, image, survey, squares, regions)
+    found: list[tuple[str, BaseGeometry]] = [
+        (reason, polygons_from_squares(mask, SquareGrid.of(slide).side_um))
+        for reason, mask in masks.items()
+    ]
+    found += _judge_blocks(image, folder, regions)
+    within = [(reason, as_multipolygon(area & regions.tissue_window)) for reason, area in found]
+    areas = tuple((reason, area) for reason, area in within if not area.is_empty)
+    write_artefacts(folder.quality, areas, slide.pixel_size_um)
+    return Artefacts(areas, clipped)
+
+
+def _judge_squares(
+    slide: Slide, image: ImageParameters, survey: Survey, squares: Squares, regions: Regions
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
+    grid = SquareGrid.of(slide)
+    tissue = mask_from_polygons(regions.tissue_window, grid.squares_shape, grid.side_um)
+    stain = survey.correction.stains[image.nucleus]
+    masks = {OUT_OF_FOCUS: out_of_focus(squares, stain, tissue)}
+    clipped: dict[str, dict[str, float]] = {}
+    is_float = slide.dtype.kind == "f"
+    for number, name in enumerate(slide.channels):
+        cut = clipping(squares, number, grid, tissue, is_float)
+        masks[f"{SATURATED} {name}"] = cut.saturated
+        if np.isfinite(cut.ceiling):
+            clipped[name] = {"ceiling": cut.ceiling, "tissue_frac": cut.tissue_frac}
+    saturated = np.any([mask for name, mask in masks.items() if name != OUT_OF_FOCUS], axis=0)
+    masks[NO_DATA] = tissue & constant(squares, grid) & ~saturated
+    return masks, clipped
+
+
+def _judge_blocks(
+    image: ImageParameters, folder: SlideFolder, regions: Regions
+) -> list[tuple[str, BaseGeometry]]:
+    stored = zarr.open_array(str(folder.overview), mode="r")
+    facts: dict[str, Any] = dict(stored.attrs)
+    step = max(1, round(BLOCK_UM / facts["pixel_size_um"]))
+    side_um = step * facts["pixel_size_um"]
+    shape = (-(-stored.shape[1] // step), -(-stored.shape[2] // step))
+    tissue = mask_from_polygons(regions.tissue_window, shape, side_um)
+    judge = BlockJudge(tissue, image.nucleus, image.autofluorescence)
+    for number, name in enumerate(facts["channels"]):
+        judge.add(name, np.concatenate(list(_bands(stored, number, step))))
+    holes = polygons_from_squares(judge.holes(), side_um)
+    return [
+        (DEBRIS, polygons_from_squares(judge.debris(), side_um)),
+        (FOLD, polygons_from_squares(judge.folds(), side_um)),
+        (EMPTY, _not_airspace(holes, regions.airspace)),
+    ]
+
+
+def _bands(stored: Any, channel: int, step: int) -> Iterator[np.ndarray]:
+    rows = BAND_ROWS * step
+    for first in range(0, stored.shape[1], rows):
+        yield area_average(np.asarray(stored[channel, first : first + rows]), step)
+
+
+def _not_airspace(holes: MultiPolygon, airspace: MultiPolygon) -> MultiPolygon:
+    """Holes that the tissue mask does not know as airspaces."""
+    pieces = shapely.get_parts(holes)
+    shares = shapely.area(shapely.intersection(pieces, airspace)) / shapely.area(pieces)
+    return MultiPolygon([p for p, s in zip(pieces, shares, strict=True) if s < AIRSPACE_FRAC])
+
+
+def found_at(areas: tuple[tuple[str, MultiPolygon], ...], xy_um: np.ndarray) -> np.ndarray:
+    """``(n,)`` object: what is wrong where each point lies; several reasons joined, "" for none."""
+    reasons = np.full(len(xy_um), "", dtype=object)
+    for reason, area in areas:
+        shapely.prepare(area)
+        inside = shapely.contains_xy(area, xy_um[:, 0], xy_um[:, 1])
+        reasons[inside] = [f"{old}; {reason}" if old else reason for old in reasons[inside]]
+    return reasons
+
+
+def facts_of(
+    areas: tuple[tuple[str, MultiPolygon], ...], reasons: Mapping[str, int], tissue_um2: float
+) -> list[dict[str, Any]]:
+    """For the manifest: area, share of the tissue and number of cells, by reason."""
+    return [
+        {
+            "reason": reason,
+            "area_mm2": area.area / 1e6,
+            "tissue_frac": area.area / tissue_um2,
+            "cells": reasons.get(reason, 0),
+        }
+        for reason, area in areas
+    ]
