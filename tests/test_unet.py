@@ -64,6 +64,16 @@ def test_noise_and_nothing_hold_no_nuclei():
     assert segment_nuclei(np.full((64, 64), 7), PX, WITH_NETWORK).max() == 0
 
 
+def test_faint_folds_with_the_shape_of_nuclei_are_left_out():
+    bright = scenes.discs([(60, 60), (60, 140)], 9, (200, 200)) > 0
+    faint = scenes.discs([(140, 60), (140, 140)], 9, (200, 200)) > 0
+    rng = np.random.default_rng(4)
+    stain = ndi.gaussian_filter(1500.0 * bright + 120.0 * faint, 1) + rng.normal(200, 4, (200, 200))
+    found = segment_nuclei(stain, PX, WITH_NETWORK)
+    assert found.max() == 2
+    assert not found[faint].any()
+
+
 def test_units_of_the_camera_do_not_matter():
     scene = scenes.crowd(200)
     found = segment_nuclei(scene.nuclear, PX, WITH_NETWORK)
