@@ -11,6 +11,7 @@ from macprox.errors import ResultError
 from macprox.io.atomic import clear_leftovers
 from macprox.io.store import SlideFolder
 from macprox.pipeline.analysis import analyse_slide, analysis_inputs
+from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.labelling import segmentation_files
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.seam_check import check_seams
@@ -181,8 +182,9 @@ def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) ->
         survey = load_survey(ledger.folder, slide.channels)
         with ledger.stage("segmentation", mark):
             done = segment_slide(slide, study, survey, ledger.folder, options, mark)
+            found = find_artefacts(slide, study.image, survey, ledger.folder, done.squares)
             ledger.manifest.pop("seam_check", None)  # of labels that are gone
-            ledger.note(segmentation=_facts(done))
+            ledger.note(segmentation=_facts(done), clipped=found.clipped)
     return mark
 
 

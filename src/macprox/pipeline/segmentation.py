@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
+from macprox.image.quality import SquareGrid, SquareMeter, Squares
 from macprox.image.tiles import Tile, whole_multiple
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.atomic import write_parquet
@@ -46,6 +47,8 @@ class Segmented:
         Values of a given label image that were no object.
     views : SeamCounts or None
         How far the tiles of a learned segmenter disagreed.
+    squares : Squares
+        What image quality is judged by.
     """
 
     n_cells: int
@@ -53,6 +56,7 @@ class Segmented:
     unmeasured_px: int
     core_px: int
     body_thresholds: dict[str, float]
+    squares: Squares
     n_left_out: int = 0
     views: SeamCounts | None = None
 
@@ -73,12 +77,13 @@ class _TileJob:
         pixels = self.labeller.pixels(tile.outer)
         labels = self.labeller.label(pixels)
         owned = labels.owned(tile.outer, tile.core, slide.shape[1])
+        meter = SquareMeter(SquareGrid.of(slide), tile.core, slide.channels, self.labeller.nucleus)
         table = measure_tile(
             labels.nuclei,
             labels.cells,
             owned,
             (tile.outer, slide.shape, slide.pixel_size_um),
-            pixels.channels(),
+            meter.along(pixels.channels(), tile.outer),
         )
         table = corrected_means(table, slide.channels, self.labeller.correction)
         table["anchor_px"] = labels.anchor_px[owned]
@@ -88,7 +93,7 @@ class _TileJob:
             level = zarr.open_array(str(self.anchors / name), mode="r+")
             level[tile.core.slices] = array[inside].astype(np.uint32)
         names = {"label_anchor_px": labels.anchor_px, "n_cut": labels.cut[owned].sum()}
-        write_arrays(done, {**table, **names})
+        write_arrays(done, {**table, **names, **meter.squares.arrays()})
         return done
 
 
@@ -120,6 +125,7 @@ def segment_slide(
     named = [TileNames(t, p["label_anchor_px"]) for t, p in zip(tiles, parts, strict=True)]
     ranked = cells["anchor_px"].to_numpy(np.uint64)
     unmeasured_px = name_labels(slide, named, ranked, folder, options.workers.n_workers)
+    cores = [tile.core for tile in tiles]
     folder.remove_parts()  # first: parts without their label pixels would pass for finished tiles
     shutil.rmtree(job.anchors, ignore_errors=True)
     return Segmented(
@@ -128,6 +134,9 @@ def segment_slide(
         unmeasured_px=unmeasured_px,
         core_px=core_px,
         body_thresholds=labeller.body_thresholds,
+        squares=Squares.of_slide(
+            SquareGrid.of(slide), len(slide.channels), zip(cores, parts, strict=True)
+        ),
         n_left_out=0 if given is None else given.n_left_out,
         views=views,
     )
