@@ -73,7 +73,7 @@ def _light(channel, kind, dapi, expression, nucleus, body):
         return dapi * nucleus
     if channel == 1 and kind == _TUMOUR:
         return 2200.0 * expression * max(body - 0.6 * nucleus, 0.0)
-    if channel == 2 and (kind == _MACROPHAGE or kind == _SCAVENGER):
+    if channel == 2 and kind in (_MACROPHAGE, _SCAVENGER):
         return 1600.0 * expression * body
     if channel == 3 and kind == _SCAVENGER:
         return 1500.0 * expression * body
@@ -84,7 +84,7 @@ def _light(channel, kind, dapi, expression, nucleus, body):
 
 @nb.njit(cache=True, nogil=True)
 def render(channel, y0, x0, height, width, seed):
-    """(y, x) uint16: one channel's pixels from row ``y0`` and column ``x0`` of the endless slide."""
+    """(y, x) uint16: one channel from row ``y0`` and column ``x0`` of the endless slide."""
     light = np.zeros((height, width), np.float32)
     reach = 2 * PITCH_PX
     for i in range((y0 - reach) // PITCH_PX, (y0 + height + reach) // PITCH_PX + 1):

@@ -1,0 +1,1 @@
+"""Speed and memory of the whole pipeline, against what decoding the slide alone costs."""
