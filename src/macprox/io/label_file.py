@@ -101,8 +101,18 @@ def open_label_file(path: Path, name: str) -> LabelFile:
         path=description.path,
         shape=description.level_shapes[0],
         source=description.source,
-        fingerprint=content_fingerprint(description.files),
+        fingerprint=f"{content_fingerprint(description.files)}-{_changed_ns(description.files)}",
     )
+
+
+def _changed_ns(files: tuple[Path, ...]) -> int:
+    """When anything in them was last written.
+
+    Labels are corrected object by object, and a digest of samples would miss that in a file that
+    is not compressed; the price is that a copy counts as changed.
+    """
+    inside = (path for file in files for path in (file, *file.rglob("*")))
+    return max(path.stat().st_mtime_ns for path in inside)
 
 
 def _describe_zarr(path: Path, name: str) -> ImageDescription:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from macprox.segment.backends.weights import find_weights, import_package
+from macprox.segment.backends.weights import find_weights, import_package, loading
 from macprox.segment.parameters import SegmentationParameters
 
 # Diameters in px that the pretrained models expect; a file of one's own says its own up to 3.
@@ -42,7 +42,8 @@ class Cellpose:
         options: dict[str, Any] = {"gpu": import_package("torch", "cellpose").cuda.is_available()}
         if self._has_channels:
             options["diam_mean"] = NUCLEI_PX if weights.name in NUCLEI_WEIGHTS else CELLS_PX
-        self._model = models.CellposeModel(pretrained_model=str(weights), **options)
+        with loading(weights, "cellpose"):
+            self._model = models.CellposeModel(pretrained_model=str(weights), **options)
         self._diameter_px = float(getattr(self._model, "diam_mean", CELLS_PX))
         wanted_um = parameters.nucleus_diameter_um / self._diameter_px
         self.pixel_size_um = parameters.model_pixel_size_um or wanted_um

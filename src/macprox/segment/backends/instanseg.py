@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from macprox.errors import StudyError
-from macprox.segment.backends.weights import find_weights, import_package
+from macprox.segment.backends.weights import find_weights, import_package, loading
 from macprox.segment.parameters import SegmentationParameters
 
 MODEL = "fluorescence_nuclei_and_cells"
@@ -37,11 +36,8 @@ class InstanSeg:
         file = found / FILE if found.is_dir() else found
         self._torch = import_package("torch", "instanseg")
         device = "cuda" if self._torch.cuda.is_available() else "cpu"
-        try:
+        with loading(file, "instanseg"):
             self._model = self._torch.jit.load(str(file), map_location=device).eval()
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise StudyError(f"{file} is not a TorchScript file of InstanSeg: {reason}") from error
         said_um = float(getattr(self._model, "pixel_size", 0) or 0)
         usual_um = said_um if said_um > 0 else MODEL_PIXEL_UM  # may be 0 or not a number
         self.pixel_size_um = parameters.model_pixel_size_um or usual_um

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from macprox.segment.backends.weights import find_weights, import_package
+from macprox.segment.backends.weights import find_weights, import_package, loading
 from macprox.segment.parameters import SegmentationParameters
 
 MODEL = "2D_versatile_fluo"
@@ -37,7 +37,8 @@ class StarDist:
         models = import_package("stardist.models", "stardist")
         self.pixel_size_um = parameters.model_pixel_size_um or MODEL_PIXEL_UM
         self.halo_um = HALO_DIAMETERS * parameters.nucleus_diameter_um
-        with redirect_stdout(StringIO()):  # it tells about weights and thresholds there
+        # It tells about weights and thresholds on stdout.
+        with loading(folder, "stardist"), redirect_stdout(StringIO()):
             self._model = models.StarDist2D(None, name=folder.name, basedir=str(folder.parent))
 
     def label(self, image: np.ndarray) -> np.ndarray:

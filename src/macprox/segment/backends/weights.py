@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from pickle import UnpicklingError
 from types import ModuleType
 
 from macprox.errors import StudyError
 from macprox.segment.parameters import SegmentationParameters
+
+# What the packages' own loaders raise for a file of another kind, version or architecture.
+_NOT_LOADED = (RuntimeError, ValueError, TypeError, KeyError, OSError, EOFError, UnpicklingError)
 
 
 def import_package(name: str, method: str) -> ModuleType:
@@ -65,3 +70,21 @@ def find_weights(
             f'name {expected} as [segmentation] model = "...", or put it at {stored[0]}.'
         )
     return found
+
+
+@contextmanager
+def loading(path: Path, method: str) -> Iterator[None]:
+    """Around the loading of weights: a file that is not the method's becomes one sentence.
+
+    Raises
+    ------
+    StudyError
+    """
+    try:
+        yield
+    except _NOT_LOADED as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise StudyError(
+            f"{str(path)!r} does not load as weights of {method!r} ({reason}); give the file that "
+            "this version of the package saved or downloaded."
+        ) from error
