@@ -141,3 +141,35 @@ def test_cell_ids_are_ranks_of_anchors_whatever_the_order_of_tiles():
     assert table["cell_id"].tolist() == [1, 2, 3]
     assert table["anchor_px"].tolist() == [5, 40, 90]
     assert table.equals(cell_table([second, first], "a", ["m"]))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
+def test_means_agree_with_scipy_for_any_type_of_pixel(dtype):
+    scene = scenes.crowd(128)
+    cells = segment_cells(scene.truth, PX)
+    pixels = np.random.default_rng(7).integers(0, 250, cells.shape).astype(dtype)
+    clear = clear_of_others(cells)
+    assert all((cells[clear] == label).any() for label in range(1, cells.max() + 1))
+    expected = ndi.mean(pixels, np.where(clear, cells, 0), np.arange(1, cells.max() + 1))
+    found = measured(scene.truth, cells, [("m", pixels)])["mean_m_cell"]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_measured_means_do_not_depend_on_the_tile_even_in_their_last_bit():
+    scene = scenes.crowd(256)
+    cells = segment_cells(scene.truth, PX)
+    light = np.random.default_rng(8).random(cells.shape)  # floats, whose sums could round apart
+    whole = measured(scene.truth, cells, [("m", light)])
+    box = Box(60, 220, 40, 200)
+    tile = box.slices
+    outside = np.ones(cells.shape, bool)
+    outside[64:216, 44:196] = False
+    kept = np.ones(cells.max() + 1, bool)
+    kept[cells[outside]] = False
+    assert kept.sum() > 20
+    part = measure_tile(
+        np.ascontiguousarray(scene.truth[tile]), cells[tile], kept, (box, cells.shape, PX),
+        [("m", light[tile])],
+    )  # fmt: skip
+    for column, values in part.items():
+        np.testing.assert_array_equal(values, whole[column][kept[1:]], err_msg=column)

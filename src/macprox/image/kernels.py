@@ -28,25 +28,24 @@ def distance_inside(mask, cap_px):
         Pixels; 0 outside the mask. The image's rim is not background.
     """
     height, width = mask.shape
-    cap = np.int32(cap_px)
-    column = np.empty((height, width), np.int32)
+    cap, none = np.int32(cap_px), np.int32(0)
+    distance = np.empty((height, width), np.float32)  # first: down to here from the background
     run = np.full(width, cap, np.int32)
     for y in range(height):
-        inside, row = mask[y], column[y]
+        inside, row = mask[y], distance[y]
         for x in range(width):
-            run[x] = min(run[x] + 1, cap) if inside[x] else 0
+            run[x] = min(run[x] + 1, cap) if inside[x] else none
             row[x] = run[x]
-    distance = np.empty((height, width), np.float32)
     line = np.full(width + 2 * cap, cap * cap, np.int32)
     squared = line[cap : cap + width]
     best = np.empty(width, np.int32)
     run[:] = cap
     for y in range(height - 1, -1, -1):
-        inside, row, out = mask[y], column[y], distance[y]
-        farthest = np.int32(0)
+        inside, row = mask[y], distance[y]
+        farthest = none
         for x in range(width):
-            run[x] = min(run[x] + 1, cap) if inside[x] else 0
-            near = min(run[x], row[x])
+            run[x] = min(run[x] + 1, cap) if inside[x] else none
+            near = min(run[x], np.int32(row[x]))
             squared[x] = near * near
             best[x] = near * near
             farthest = max(farthest, near)
@@ -54,9 +53,10 @@ def distance_inside(mask, cap_px):
             left, right = line[cap - step :], line[cap + step :]
             aside = np.int32(step * step)
             for x in range(width):
-                best[x] = min(best[x], min(left[x], right[x]) + aside)
+                beside = np.int32(min(left[x], right[x]) + aside)
+                best[x] = beside if beside < best[x] else best[x]
         for x in range(width):
-            out[x] = np.sqrt(np.float32(best[x]))
+            row[x] = np.sqrt(np.float32(best[x]))
     return distance
 
 
@@ -77,13 +77,12 @@ def nearest_label(labels, radius_px):
     height, width = labels.shape
     reach = np.int32(radius_px)
     within = np.int64(radius_px * radius_px)
-    above_label = np.zeros((height, width), np.int32)
+    nearest = np.empty((height, width), np.int32)  # first: the last label above, in its column
     above = np.empty((height, width), np.int32)
     label, run = np.zeros(width, np.int32), np.full(width, reach + 1, np.int32)
     for y in range(height):
         _step_along_columns(labels[y], label, run, reach)
-        above_label[y], above[y] = label, run
-    nearest = np.empty((height, width), np.int32)
+        nearest[y], above[y] = label, run
     # Squared distance and label in one number, so that the lower number is the nearer pixel.
     beyond = np.int64((reach + 1) ** 2) << 32
     line = np.full(width + 2 * reach, beyond, np.int64)
@@ -92,17 +91,18 @@ def nearest_label(labels, radius_px):
     label[:], run[:] = 0, reach + 1
     for y in range(height - 1, -1, -1):
         _step_along_columns(labels[y], label, run, reach)
-        up_label, up, out = above_label[y], above[y], nearest[y]
+        up, out = above[y], nearest[y]
         for x in range(width):
             down_key = (np.int64(run[x]) * run[x] << 32) + label[x]
-            up_key = (np.int64(up[x]) * up[x] << 32) + up_label[x]
+            up_key = (np.int64(up[x]) * up[x] << 32) + out[x]
             rows[x] = min(down_key, up_key)
             best[x] = rows[x]
         for step in range(1, reach + 1):
             left, right = line[reach - step :], line[reach + step :]
             aside = np.int64(step * step) << 32
             for x in range(width):
-                best[x] = min(best[x], min(left[x], right[x]) + aside)
+                beside = min(left[x], right[x]) + aside
+                best[x] = beside if beside < best[x] else best[x]
         for x in range(width):
             out[x] = best[x] & 0xFFFFFFFF if best[x] >> 32 <= within else 0
     return nearest

@@ -53,8 +53,7 @@ class Runs:
         row_of = np.where(owned, np.cumsum(owned) - 1, -1).astype(np.int32)
         nuclei = np.ascontiguousarray(nuclei, np.int32)
         cells = np.ascontiguousarray(cells, np.int32)
-        found = _runs(nuclei, cells, row_of, contact_px).T
-        cell, kind, *place = np.ascontiguousarray(found)
+        cell, kind, *place = _runs(nuclei, cells, row_of, contact_px)
         return cls(int(owned.sum()), cell, kind & 1, kind > 1, *place)
 
     @property
@@ -65,9 +64,10 @@ class Runs:
 
 @nb.njit(cache=True, nogil=True)
 def _runs(nuclei, cells, row_of, contact_px):
-    """``(n, 5)`` int32: row of the cell, part + 2 where clear, y, x_start, x_stop."""
+    """``(5, n)`` int32: row of the cell, part + 2 where clear, y, x_start, x_stop."""
     height, width = cells.shape
-    runs = np.empty((1024, 5), np.int32)
+    # Room for the worst case, one run a pixel: memory that is never touched is never taken.
+    runs = np.empty((5, height * width), np.int32)
     n = 0
     highest = np.zeros(width + 2 * contact_px, np.int32)
     lowest = np.zeros(width + 2 * contact_px, np.int32)
@@ -75,25 +75,16 @@ def _runs(nuclei, cells, row_of, contact_px):
     for y in range(height):
         _extremes_of_rows(cells, y, contact_px, highest, lowest)
         _code_row(nuclei[y], cells[y], highest, lowest, code)
-        if n + width > len(runs):
-            runs = np.concatenate((runs, np.empty((len(runs) + width, 5), np.int32)))
-        n = _append_row(runs, n, y, code, row_of)
-    return runs[:n]
-
-
-@nb.njit(cache=True, nogil=True)
-def _append_row(runs, n, y, code, row_of):
-    """The runs of one row; apart, because room that may grow costs the loop eightfold."""
-    start, here = 0, code[0]
-    for x in range(1, code.size):
-        if code[x] != here:
-            row = row_of[here >> 2]
-            if row >= 0:
-                runs[n, 0], runs[n, 1], runs[n, 2] = row, here & 3, y
-                runs[n, 3], runs[n, 4] = start, x
-                n += 1
-            start, here = x, code[x]
-    return n
+        start, here = 0, code[0]
+        for x in range(1, width + 1):
+            if code[x] != here:
+                row = row_of[here >> 2]
+                if row >= 0:
+                    runs[0, n], runs[1, n], runs[2, n] = row, here & 3, y
+                    runs[3, n], runs[4, n] = start, x
+                    n += 1
+                start, here = x, code[x]
+    return runs[:, :n].copy()
 
 
 @nb.njit(cache=True, nogil=True)

@@ -62,18 +62,18 @@ def _moments(cell, part, ys, x_starts, x_stops, n_cells):
         n = stop - start
         sum_x = (start + stop - 1) * n // 2
         sum_xx = ((stop - 1) * stop * (2 * stop - 1) - (start - 1) * start * (2 * start - 1)) // 6
+        row = cell[i]
         for of in range(0 if part[i] == NUCLEUS else 1, 2):
-            total, span = sums[cell[i], of], spans[cell[i], of]
-            total[0] += n
-            total[1] += y * n
-            total[2] += sum_x
-            total[3] += y * y * n
-            total[4] += sum_xx
-            total[5] += y * sum_x
-            span[0] = min(span[0], y)
-            span[1] = max(span[1], y + 1)
-            span[2] = min(span[2], start)
-            span[3] = max(span[3], stop)
+            sums[row, of, 0] += n
+            sums[row, of, 1] += y * n
+            sums[row, of, 2] += sum_x
+            sums[row, of, 3] += y * y * n
+            sums[row, of, 4] += sum_xx
+            sums[row, of, 5] += y * sum_x
+            spans[row, of, 0] = min(spans[row, of, 0], y)
+            spans[row, of, 1] = max(spans[row, of, 1], y + 1)
+            spans[row, of, 2] = min(spans[row, of, 2], start)
+            spans[row, of, 3] = max(spans[row, of, 3], stop)
     return sums, spans
 
 

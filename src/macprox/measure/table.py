@@ -65,7 +65,7 @@ def measure_tile(
     """
     runs = Runs.of(nuclei, cells, owned, round(CONTACT_UM / frame[2]))
     table = geometry(runs, frame)
-    counted = CountedPixels.of(runs)
+    counted = CountedPixels.of(runs, cells.shape[1])
     for name, pixels in channels:
         means = counted.means(pixels)
         for column, compartment in enumerate(COMPARTMENTS):
