@@ -71,15 +71,16 @@ class Bodies:
 def halo_um(parameters: MacrophageParameters) -> float:
     """How far a tile must see right nuclei beyond its core for the core's bodies to be right.
 
-    Proven: who owns a pixel follows from the seeds within ``reach_um`` of it, since a path costs
-    at least its length and longer ones are not followed; a nucleus is a seed by what lies within
-    `RING_UM` of it, and smoothing and holes add 4 um. Twice the reach is right for a body that
-    begins in the core and ends a reach outside, beside a competitor.
+    Proven, given the nuclei: who owns a pixel follows from the seeds within ``reach_um``, because
+    a path costs at least its length and longer ones are not followed; a nucleus is a seed by what
+    lies within `RING_UM` of it; smoothing and holes add 4 um. Twice the reach sees the whole of a
+    body that begins in the core, and its competitors.
 
-    Statistical: a body without a nucleus is cut from a marker area of any extent, and where that
-    is cut depends on the area's shape, in practice on its necks nearby. Half the largest diameter
-    is seen of it; where an object reaches the tile's frame nonetheless, it is counted and reported
-    (``n_cut``).
+    Statistical: where bodies without a nucleus are parted follows from the shape of their marker
+    area, which may be of any extent; in practice from its necks nearby. Each ends within
+    ``max_diameter_um`` of its first pixel, which half of it beyond the nuclei's own halo covers.
+    tests/test_tile_independence.py finds no difference among crowded macrophages and debris; a
+    kept object that reaches its tile's frame nonetheless is counted and reported (``n_cut``).
     """
     return max(2 * parameters.reach_um, parameters.max_diameter_um / 2)
 

@@ -15,6 +15,9 @@ from macprox.segment.parameters import MacrophageParameters
 EIGHT = np.ones((3, 3), bool)
 RELIEF_SMOOTHING_UM = 1.0
 RELIEF_STEPS = 10  # levels a pixel of depth
+# Of the largest diameter: a part grows back to what opening took from it, at most to the whole.
+PART_FRAC = 0.75
+PIECE_FRAC = 0.5
 NECK_UM = 1.0  # a neck narrower than the lobes by this on each side parts two bodies
 
 
@@ -23,9 +26,9 @@ def lone_bodies(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bodies in marker areas that belong to no nucleus.
 
-    An area is parted at its necks. A part that is still wider than ``max_diameter_um`` is no one
-    macrophage but a clump or debris: it is cut along a lattice of the slide, so that every tile
-    cuts it alike. Parts smaller than ``min_area_um2`` are dropped.
+    An area is parted at its necks. A part that is still too wide is no one macrophage but a clump
+    or debris: it is cut along a lattice of the slide, so that every tile cuts it alike, into pieces
+    that end well inside a tile's halo. Parts smaller than ``min_area_um2`` are dropped.
 
     Parameters
     ----------
@@ -40,7 +43,7 @@ def lone_bodies(
     labels : (y, x) int32
         1..n in raster order of first pixels.
     clump : (n + 1,) bool
-        Indexed by label: cut from an area wider than ``max_diameter_um``.
+        Indexed by label: from an area wider than ``max_diameter_um``, or one that was cut.
     """
     outer, pixel_size_um = frame
     widest_px = int(parameters.max_diameter_um / pixel_size_um)
@@ -52,8 +55,10 @@ def lone_bodies(
     labels = persistent_basins(relief.astype(np.int32), solid, persistence)
     areas, _ = ndi.label(solid, EIGHT)
     is_wide = _wider(areas, widest_px)
-    if is_wide.any():
-        labels = _cut(labels, _wider(labels, widest_px), outer, widest_px)
+    too_wide = _wider(labels, int(PART_FRAC * widest_px))
+    if too_wide.any():
+        is_wide[np.unique(areas[too_wide[labels]])] = True
+        labels = _cut(labels, too_wide, outer, max(2, int(PIECE_FRAC * widest_px)))
     labels = drop_small(labels, parameters.min_area_um2 / pixel_size_um**2)
     first = first_pixels(labels, int(labels.max()))
     return labels, np.append(False, is_wide[areas.ravel()[first[1:]]])
