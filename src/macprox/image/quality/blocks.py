@@ -18,7 +18,8 @@ SMOOTH_BLOCKS = 3  # a fold is some 50 um wide
 # Two thirds of the channels reach 0.5 in no block of the simulated lungs, MIBI and tonsil fields,
 # but 0.9 in tumour cells that take up a little of every stain. Debris as bright as the brightest
 # cells of each channel reaches 1.1 to 2, thrice as bright 3.5.
-DEBRIS_LEVEL, DEBRIS_FRAC = 1.5, 2 / 3
+DEBRIS_LEVEL, GLOW_LEVEL, DEBRIS_FRAC = 1.5, 0.75, 2 / 3
+OUTLIER_LEVEL = 3.0  # blocks that would widen the range they are judged by
 # Nuclear stain and autofluorescence at once, smoothed: 0.36 at most in lung, 0.5 to 1 where tissue
 # lies double.
 FOLD_LEVEL, FOLD_RIM_LEVEL, FOLD_FRAC = 0.5, 0.35, 0.5
@@ -53,7 +54,7 @@ class BlockJudge:
         self._n_channels += 1
         if self.tissue.sum() < MIN_BLOCKS or not np.isfinite(means).all():
             return
-        middle, high = np.percentile(means[self.tissue], [50, 99])
+        middle, high = _usual_range(means[self.tissue])
         lowest = means.min()
         self._count("hole", means <= lowest + DARK_LEVEL * (middle - lowest))
         if middle == high:
@@ -61,6 +62,7 @@ class BlockJudge:
         levels = (means - middle) / (high - middle)
         smooth = ndi.uniform_filter(levels, SMOOTH_BLOCKS)
         self._count("debris", levels >= DEBRIS_LEVEL)
+        self._count("glow", levels >= GLOW_LEVEL)
         self._count("fold", smooth >= FOLD_RIM_LEVEL)
         if name in (self.nucleus, self.blank):
             self._double[name] = smooth
@@ -71,15 +73,17 @@ class BlockJudge:
 
     def debris(self) -> np.ndarray:
         """``(y, x)`` bool: blocks far brighter than tissue in two thirds of the channels."""
-        found = self._in_most("debris", DEBRIS_FRAC)
-        return ndi.binary_dilation(found, np.ones((3, 3)))  # its glow reaches a block farther
+        glow = self._in_most("glow", DEBRIS_FRAC)
+        return _holding(glow, self._in_most("debris", DEBRIS_FRAC))
 
     def folds(self) -> np.ndarray:
         """``(y, x)`` bool: nuclei, autofluorescence and half of the channels raised together."""
         if self.blank is None or len(self._double) < 2:
             return np.zeros_like(self.tissue)
         level = np.minimum(self._double[self.nucleus], self._double[self.blank])
-        rim = (level >= FOLD_RIM_LEVEL) & self._in_most("fold", FOLD_FRAC)
+        # Smoothed, debris shines into its surroundings.
+        apart = ~ndi.binary_dilation(self.debris(), np.ones((SMOOTH_BLOCKS, SMOOTH_BLOCKS)))
+        rim = apart & (level >= FOLD_RIM_LEVEL) & self._in_most("fold", FOLD_FRAC)
         return _holding(rim, level >= FOLD_LEVEL)
 
     def holes(self) -> np.ndarray:
@@ -91,6 +95,13 @@ class BlockJudge:
         if self._n_channels < MIN_CHANNELS or what not in self._counts:
             return np.zeros_like(self.tissue)
         return self._counts[what] >= np.ceil(frac * self._n_channels - 1e-9)
+
+
+def _usual_range(means: np.ndarray) -> tuple[float, float]:
+    """Median and brightest hundredth of tissue, without what is far brighter than either."""
+    middle, high = np.percentile(means, [50, 99])
+    usual = means[means <= middle + OUTLIER_LEVEL * (high - middle)]
+    return float(middle), float(np.percentile(usual, 99))
 
 
 def _holding(areas: np.ndarray, seeds: np.ndarray) -> np.ndarray:

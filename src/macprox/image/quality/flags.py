@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from macprox.image.stain import StainStatistics
 from macprox.slide import PLAUSIBLE_PIXEL_SIZE_UM
 
 SATURATED_FRAC = 0.001
+MUCH_FRAC = 0.01  # of the tissue: from here on an artefact is a warning
 SMALL_TISSUE_MM2 = 1.0  # below, one slide says little about a tumour (PMC8363080, table 2)
 
 
@@ -69,6 +71,27 @@ def clipping_flags(tissue_frac: Mapping[str, float], blank: str | None) -> list[
                 f"Channel {name} is at its highest value in {share:.1%} of the tissue: {what}."
             )
             flags.append(QualityFlag("saturated_channel", share, message))
+    return flags
+
+
+def artefact_flags(artefacts: Sequence[Mapping[str, Any]]) -> list[QualityFlag]:
+    """One for each kind of artefact, a warning where it takes a hundredth of the tissue.
+
+    Parameters
+    ----------
+    artefacts : sequence of mappings
+        ``reason``, ``area_mm2``, ``tissue_frac`` and ``cells``, as the manifest has them.
+    """
+    flags = []
+    for found in artefacts:
+        share, n = found["tissue_frac"], found["cells"]
+        reason = found["reason"]
+        message = (
+            f"{reason[:1].upper()}{reason[1:]}: {share:.1%} of the tissue "
+            f"({found['area_mm2']:.3g} mm²) with {n} cell{'' if n == 1 else 's'}."
+        )
+        level = "warning" if share >= MUCH_FRAC else "info"
+        flags.append(QualityFlag(reason.replace(" ", "_"), share, message, level))
     return flags
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numba as nb
 import numpy as np
@@ -164,18 +163,22 @@ class SquareMeter:
     def measure(self, name: str, raw: np.ndarray, outer: Box) -> None:
         """One channel ``(y, x)``, of any number type, on a box around the core."""
         # Whole rows: on a view of the core the kernels could not use vector registers.
-        raw, side_px = np.ascontiguousarray(raw), self.grid.side_px
+        raw, side_px = np.ascontiguousarray(raw, _plain(raw.dtype)), self.grid.side_px
         rows, columns = self.core.within(outer)
         frame = (rows.start, rows.stop, columns.start, columns.stop)
         channel = list(self.channels).index(name)
-        tops = square_tops(raw, frame, side_px, _lowest(raw.dtype))
+        lowest = raw.dtype.type(-np.inf if raw.dtype.kind == "f" else 0)
+        tops = square_tops(raw, frame, side_px, lowest)
         self.squares.top[channel], self.squares.n_top[channel] = tops
         if name == self.nucleus:
             self.squares.focus[:] = square_focus(raw, frame, side_px, self.grid.fine_px)
 
 
-def _lowest(dtype: np.dtype) -> Any:
-    return dtype.type(-np.inf if dtype.kind == "f" else np.iinfo(dtype).min)
+def _plain(dtype: np.dtype) -> type:
+    """A type that holds such pixels exactly: two compiled versions serve what slides hold."""
+    if dtype.kind == "u" and dtype.itemsize <= 2:
+        return np.uint16
+    return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
 
 
 @nb.njit(cache=True, nogil=True)
