@@ -21,6 +21,7 @@ __all__ = [
     "cross_g",
     "expected_g_relabelled",
     "headline",
+    "headline_without",
     "is_lineage",
     "is_position",
     "nearest_distance",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from macprox.spatial.pairs import proximity
     from macprox.spatial.parameters import ProximityParameters
     from macprox.spatial.relabel import expected_g_relabelled
+    from macprox.spatial.sensitivity import headline_without
     from macprox.spatial.slide import (
         headline,
         is_lineage,
@@ -56,6 +58,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "border": ["signed_distance", "zone_of", "area_below_um2"],
         "columns": ["annotate", "annotate_regions", "annotate_neighbours"],
         "pairs": ["proximity"],
+        "sensitivity": ["headline_without"],
         "slide": ["slide_statistics", "headline", "is_position", "is_lineage"],
         "table": ["COLUMNS"],
     },

@@ -61,9 +61,7 @@ def slide_statistics(
     """
     pattern = pattern_of(cells, window, parameters.strata)
     region = None if tumour_region is None or tumour_region.is_empty else tumour_region
-    classes = [Group.of(name) for name in parameters.macrophages]
-    if len(classes) > 1:
-        classes.append(Group(ALL_MACROPHAGES, parameters.macrophages))
+    classes = classes_of(parameters)
     rows: list[Row] = _outside_row(cells, pattern)
     for scope in scopes(pattern):
         rows += _position_rows(scope, classes, parameters, region)
@@ -77,6 +75,14 @@ def slide_statistics(
         rows += zone_density_rows(border, measured, margin_um)
     rows += density_rows(pattern, measured)
     return to_table(rows)
+
+
+def classes_of(parameters: ProximityParameters) -> list[Group]:
+    """Each macrophage class, and all together where there are several."""
+    classes = [Group.of(name) for name in parameters.macrophages]
+    if len(classes) > 1:
+        classes.append(Group(ALL_MACROPHAGES, parameters.macrophages))
+    return classes
 
 
 def headline(table: pd.DataFrame, parameters: ProximityParameters) -> pd.DataFrame:
@@ -110,12 +116,12 @@ def _position_rows(
     region: BaseGeometry | None,
 ) -> list[Row]:
     if not classes:
-        question = _question(Group("Macrophages", ()), parameters)
+        question = question_of(Group("Macrophages", ()), parameters)
         return nan_rows(scope, question, NO_MACROPHAGES)
     if region is None:
         return _each(classes, parameters, lambda q: nan_rows(scope, q, NO_TUMOUR_REGION))
     # Found once: the position null has the same eligible cells for every class.
-    surroundings = surroundings_of(scope, _question(classes[0], parameters))
+    surroundings = surroundings_of(scope, question_of(classes[0], parameters))
     return _each(classes, parameters, lambda q: pair_rows(scope, q, surroundings))
 
 
@@ -131,7 +137,7 @@ def _lineage_rows(
     if region is None:
         rows = _each(classes, parameters, lambda q: nan_rows(scope, q, NO_TUMOUR_REGION), eligible)
     else:
-        surroundings = surroundings_of(scope, _question(classes[0], parameters, eligible))
+        surroundings = surroundings_of(scope, question_of(classes[0], parameters, eligible))
         rows = _each(classes, parameters, lambda q: pair_rows(scope, q, surroundings), eligible)
     # Corrected rows carry no relabelling: they stand beside the position null already.
     return [found for found in rows if found["correction"] == "none"]
@@ -143,12 +149,15 @@ def _each(
     rows_of: Callable[[Question], list[Row]],
     eligible: Group | None = None,
 ) -> list[Row]:
-    return [found for group in classes for found in rows_of(_question(group, parameters, eligible))]
+    return [
+        found for group in classes for found in rows_of(question_of(group, parameters, eligible))
+    ]
 
 
-def _question(
+def question_of(
     source: Group, parameters: ProximityParameters, eligible: Group | None = None
 ) -> Question:
+    """A class against the tumour: the position null, or among the ``eligible`` alone."""
     question = Question(
         source=source,
         target=Group.of(parameters.tumour),

@@ -1,0 +1,66 @@
+"""The headline once more without cells that may not be what they seem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from macprox.spatial.pairs import pair_rows, surroundings_of
+from macprox.spatial.parameters import ProximityParameters
+from macprox.spatial.pattern import pattern_of
+from macprox.spatial.slide import classes_of, question_of
+from macprox.spatial.table import Row
+
+KEPT = ("source", "target", "r_um", "value", "expected", "ratio", "n_source", "n_target")
+
+
+def headline_without(
+    cells: pd.DataFrame, parameters: ProximityParameters, doubtful: Mapping[str, np.ndarray]
+) -> list[Row]:
+    """G at the primary radius under the position null, both directions, without doubtful cells.
+
+    A doubtful cell is as if it were not there: no source, no target, and not among the cells that
+    relabelling may choose. Nobody says that it is wrong: both numbers together say how much hangs
+    on such cells.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As for `slide_statistics`; those observed.
+    parameters : ProximityParameters
+    doubtful : mapping of str to (n,) bool
+        By name; one without any cell gives no row.
+
+    Returns
+    -------
+    list of dict
+        ``left_out`` (the name), ``n_left_out``, and of the statistics table ``KEPT``.
+    """
+    # Exact for any null that relabels; p values would need as many permutations again.
+    null = "csr" if parameters.null == "csr" else "relabel"
+    radius = parameters.primary_radius_um
+    narrow = replace(parameters, radii_um=(radius,), n_permutations=0, null=null)
+    rows: list[Row] = []
+    for name, which in doubtful.items():
+        if which.any():
+            labels: dict[str, Any] = {"left_out": name, "n_left_out": int(which.sum())}
+            rows += [{**labels, **found} for found in _headline(cells[~which], narrow)]
+    return rows
+
+
+def _headline(cells: pd.DataFrame, parameters: ProximityParameters) -> list[Row]:
+    classes = classes_of(parameters)
+    if not classes:
+        return []
+    pattern = pattern_of(cells, None, parameters.strata)
+    surroundings = surroundings_of(pattern, question_of(classes[0], parameters))
+    return [
+        {key: found[key] for key in KEPT}
+        for group in classes
+        for found in pair_rows(pattern, question_of(group, parameters), surroundings)
+        if found["statistic"] == "g" and found["correction"] == "none"
+    ]
