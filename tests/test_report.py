@@ -16,8 +16,17 @@ from scipy.spatial import cKDTree
 
 from macprox.celltable import mean_column, nearest_column, positive_column
 from macprox.regions import Regions
-from macprox.report import numbers, sentences, style, write_index, write_slide_report
+from macprox.report import (
+    doubt,
+    numbers,
+    overview,
+    sentences,
+    style,
+    write_index,
+    write_slide_report,
+)
 from macprox.report.index import FailedSlide
+from macprox.report.rows import SavedNumbers
 from macprox.study import Study
 
 WIDTH_UM, HEIGHT_UM = 2000.0, 1500.0
@@ -52,6 +61,10 @@ COLUMNS = """slide_id roi_id statistic source target region r_um value expected 
 p alternative n_source n_target source_per_mm2 target_per_mm2 correction null moved fixed eligible
 n_permutations seed reason""".split()  # noqa: SIM905
 MACROPHAGES = ("AM/TRM-like", "Mo-mac-like")
+ARTEFACTS = (
+    ("out of focus", shapely.box(256, 960, 512, 1216)),
+    ("saturated CD68", shapely.box(1500, 200, 1628, 328)),
+)
 
 
 def nest() -> shapely.Polygon:
@@ -220,6 +233,14 @@ def make_manifest(slide_id: str) -> dict:
         ],
         "warnings": ["A name from the file: <b>bold</b>"],
         "counts": {},
+        "artefacts": [{"reason": r, "area_mm2": a.area / 1e6, "tissue_frac": 0.034, "cells": 41}
+                      for r, a in ARTEFACTS],
+        "sensitivity": [
+            {"left_out": name, "n_left_out": n, "source": s, "target": t, "r_um": 20.0,
+             "value": 0.123, "expected": 0.1, "ratio": 1.23, "n_source": 300, "n_target": 90}
+            for name, n in (("af_suspect", 17), ("artefact", 41), ("af_suspect or artefact", 50))
+            for s, t in (("AM/TRM-like", "Tumour"), ("Tumour", "AM/TRM-like"))
+        ],
     }  # fmt: skip
 
 
@@ -259,6 +280,7 @@ def make_result(n: int = 1500, slide_id: str = "S1", tumour=None, drop: tuple[st
         statistics=lambda: tables.statistics,
         regions=lambda: regions,
         overview=lambda: tables.overview,
+        artefacts=lambda: ARTEFACTS,
     )
 
 
@@ -315,6 +337,39 @@ def test_unconfirmed_gates_are_said_before_the_numbers(page):
     notice = text.index("5 gates are automatic proposals nobody has confirmed")
     assert notice < text.index("The slide, and what became of it")
     assert "1 of them found no two populations to separate" in text
+
+
+def test_what_hangs_on_doubtful_cells_is_told_below_the_headline_and_in_a_table(result, page):
+    text = words(page)
+    told = "Without the 41 cells in flagged areas it is 12 % (1.23 × expected) instead of"
+    assert text.index("would be expected") < text.index(told) < text.index("The slide, and what")
+    assert "Without the 50 cells" not in text  # both together: in the table only
+    table = text[text.index("How much hangs on doubtful cells") :]
+    lead = table.index("Tumour cells with an AM/TRM-like macrophage within 20")
+    back = table.index("AM/TRM-like macrophages with a tumour cell within 20")
+    assert lead < back
+    assert "nothing: the headline 0" in table[:back]
+    assert "bright in autofluorescence 17 300 12 % 10 % 1.23 ×" in table
+    saved = SavedNumbers(result.statistics())
+    answer = sentences.headline(saved, result.study)
+    same = {"left_out": "artefact", "n_left_out": 3, "source": "Tumour", "target": "AM/TRM-like",
+            "value": answer.observed_frac, "expected": answer.expected_frac, "n_source": 1,
+            "ratio": answer.observed_frac / answer.expected_frac}  # fmt: skip
+    assert doubt.sensitivity_notice({"sensitivity": [same]}, answer) == []
+    gone = {**same, "value": None, "expected": None, "ratio": None}
+    assert doubt.sensitivity_notice({"sensitivity": [gone]}, answer) == [
+        "Without the 3 cells in flagged areas there is no number."
+    ]
+    assert doubt.sensitivity_notice({"sensitivity": [gone]}, None) == []
+    assert not doubt.sensitivity_table({}, saved, result.study).rows
+
+
+def test_flagged_areas_are_drawn_with_a_legend(page):
+    text = words(page)
+    assert "out of focus (3.4 % of the tissue)" in text
+    assert "Coloured hatching: the image is doubtful there; its cells are counted." in text
+    assert overview.artefact_colour("saturated CD68") == overview.ARTEFACT_COLOURS["saturated"]
+    assert overview.artefact_colour("coffee") == style.QUIET
 
 
 def test_confirmed_gates_raise_no_notice(result):

@@ -17,6 +17,7 @@ from macprox.study import Study
 if TYPE_CHECKING:
     import dask.array as da
     import pandas as pd
+    from shapely import MultiPolygon
 
     from macprox.regions import Regions
     from macprox.window import Window
@@ -96,6 +97,17 @@ class SlideResult:
 
         self._require(self.folder.regions)
         return read_regions(self.folder.regions, self.pixel_size_um)
+
+    def artefacts(self) -> tuple[tuple[str, MultiPolygon], ...]:
+        """Areas that are out of focus, saturated, folded ..., by reason; micrometres.
+
+        Empty for cells that another tool found: nobody has seen their pixels.
+        """
+        from macprox.io.geojson import read_artefacts
+
+        if not self.folder.quality.exists():
+            return ()
+        return read_artefacts(self.folder.quality, self.pixel_size_um)
 
     def window(self) -> Window:
         """Where cells could have been observed: the tissue window without the exclusions."""

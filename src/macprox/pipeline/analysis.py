@@ -11,19 +11,28 @@ import pandas as pd
 
 from macprox.celltable import centroids_um, mean_column, positive_column
 from macprox.edits import Corrections, EditLog, apply_to_cells, replay
-from macprox.image.quality import QualityFlag
+from macprox.image.quality import QualityFlag, artefact_flags, clipping_flags
 from macprox.io.atomic import write_parquet
-from macprox.io.geojson import write_regions
+from macprox.io.geojson import read_artefacts, write_regions
 from macprox.io.store import SlideFolder
 from macprox.phenotype.calls import call_phenotypes, inside_regions
 from macprox.phenotype.gate_table import apply_gates, gate_table
 from macprox.phenotype.gates import propose_gate
 from macprox.pipeline.areas import find_areas
+from macprox.pipeline.artefacts import facts_of, found_at
 from macprox.regions import Regions
 from macprox.regions.tumour import FEW_CELLS
-from macprox.spatial import annotate_neighbours, annotate_regions, slide_statistics
+from macprox.spatial import (
+    annotate_neighbours,
+    annotate_regions,
+    headline_without,
+    slide_statistics,
+)
 from macprox.study import Study
 from macprox.window import Window
+
+MIN_TRUSTED_FRAC = 0.5
+AF_SUSPECT, ARTEFACT = "af_suspect", "artefact"  # what the headline is told without
 
 
 def analysis_inputs(study: Study, folder: SlideFolder) -> list[Any]:
@@ -51,9 +60,9 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     pixel_size_um = manifest["source"]["pixel_size_um"]
     corrections = replay(EditLog(folder.edits).read())
     cells = pd.read_parquet(folder.measurements)
-    gates = gate_table(cells, study.markers, corrections.gates)
-    cells = apply_gates(cells, gates)
-    cells["af_suspect"] = _af_suspect(cells, study.image.autofluorescence)
+    artefacts = read_artefacts(folder.quality, pixel_size_um)
+    cells["artefact"] = found_at(artefacts, centroids_um(cells))
+    cells, gates = _gated(cells, study, corrections)
     rule = study.tumour_marker_rule
     marked = (
         np.zeros(len(cells), bool) if rule is None else rule.evaluate(_positive(cells, study), {})
@@ -74,9 +83,12 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     write_regions(folder.regions, regions, pixel_size_um)
     write_parquet(folder.cells, _with_columns_of(cells, observed))
     write_parquet(folder.statistics, statistics)
+    found = facts_of(artefacts, observed["artefact"], regions.tissue_window.area)
     return {
         "counts": _counts(cells, regions),
-        "quality": _quality(observed, regions, study, manifest),
+        "artefacts": found,
+        "sensitivity": _sensitivity(observed, study, regions),
+        "quality": _quality(observed, regions, study, {**manifest, "artefacts": found}),
         "warnings": [*areas.messages, *(f"Edit finds no cell any more: {e}" for e in lost_edits)],
     }
 
@@ -86,13 +98,26 @@ def _with_columns_of(cells: pd.DataFrame, observed: pd.DataFrame) -> pd.DataFram
     return cells.join(observed[observed.columns.difference(cells.columns, sort=False)])
 
 
-def _af_suspect(cells: pd.DataFrame, autofluorescence: str | None) -> np.ndarray:
-    """Cells as bright in the blank channel as a stained cell is in a stained one."""
-    if autofluorescence is None:
-        return np.zeros(len(cells), bool)
-    level = cells[mean_column(autofluorescence, "cell")].to_numpy(float)
-    proposal = propose_gate(level, autofluorescence)
-    return level > proposal.value if np.isfinite(proposal.value) else np.zeros(len(cells), bool)
+def _gated(
+    cells: pd.DataFrame, study: Study, corrections: Corrections
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All cells with their calls, and the gates, which are found on trusted cells.
+
+    A dozen cells under a glowing fibre are bright enough to be taken for the positive ones.
+    """
+    trusted = cells["artefact"] == ""
+    if trusted.mean() < MIN_TRUSTED_FRAC:
+        trusted[:] = True  # what is left of such a slide says less than the whole of it
+    gates = gate_table(cells[trusted], study.markers, corrections.gates)
+    cells = apply_gates(cells, gates)
+    suspect = np.zeros(len(cells), bool)
+    if study.image.autofluorescence is not None:
+        # As bright in the blank channel as a stained cell is in a stained one; without an upper
+        # population, where cells of one kind would hardly ever be.
+        level = cells[mean_column(study.image.autofluorescence, "cell")].to_numpy(float)
+        gate = propose_gate(level[trusted], study.image.autofluorescence).value
+        suspect = level > gate if np.isfinite(gate) else suspect
+    return cells.assign(af_suspect=suspect), gates
 
 
 def _positive(cells: pd.DataFrame, study: Study) -> dict[str, np.ndarray]:
@@ -114,6 +139,19 @@ def _name(
     )
     cells["phenotype_source"] = "auto"
     return apply_to_cells(cells, corrections)
+
+
+def _sensitivity(observed: pd.DataFrame, study: Study, regions: Regions) -> list[dict[str, Any]]:
+    """The headline without cells that may not be what they seem; JSON knows no NaN."""
+    if regions.tumour.is_empty:
+        return []
+    glowing = observed["af_suspect"].to_numpy(bool)
+    flagged = observed["artefact"].to_numpy(object) != ""
+    doubtful = {AF_SUSPECT: glowing, ARTEFACT: flagged}
+    if glowing.any() and flagged.any():
+        doubtful[f"{AF_SUSPECT} or {ARTEFACT}"] = glowing | flagged
+    rows = headline_without(observed, study.proximity, doubtful)
+    return [{key: None if value != value else value for key, value in row.items()} for row in rows]
 
 
 def _counts(cells: pd.DataFrame, regions: Regions) -> dict[str, Any]:
@@ -155,6 +193,10 @@ def _quality(
     if regions.tumour_source == "auto":
         message = "The tumour region was found automatically; nobody has confirmed it."
         flags.append(QualityFlag("tumour_unconfirmed", 0.0, message, "info"))
+    flags += artefact_flags(manifest["artefacts"])
+    blank = study.image.autofluorescence
+    clipped = {name: cut["tissue_frac"] for name, cut in manifest.get("clipped", {}).items()}
+    flags += clipping_flags(clipped, blank)
     n_suspect = int(observed["af_suspect"].sum())
     if n_suspect:
         share = n_suspect / len(observed)

@@ -11,7 +11,7 @@ from shapely import MultiPolygon
 
 from macprox.celltable import centroids_um
 from macprox.edits import Corrections
-from macprox.io.geojson import geometry_to_um, read_drawn, read_regions
+from macprox.io.geojson import geometry_to_um, read_artefacts, read_drawn, read_regions
 from macprox.io.store import SlideFolder
 from macprox.regions import Regions, tumour_region
 from macprox.study import Study
@@ -71,6 +71,9 @@ def _exclude(
         found = read_drawn(file, pixel_size_um, "exclusion", tuple(source["shape"]))
         areas.messages += found.messages
         for reason, area in found.by_reason:
+            areas.regions = areas.regions.with_exclusion(area, reason)
+    if study.regions.exclude_artefacts:
+        for reason, area in read_artefacts(folder.quality, pixel_size_um):
             areas.regions = areas.regions.with_exclusion(area, reason)
     for event in corrections.drawn("exclusion"):
         if event.after:

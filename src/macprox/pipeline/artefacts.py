@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ from macprox.study import ImageParameters
 OUT_OF_FOCUS = "out of focus"
 SATURATED = "saturated"  # and the channel's name
 FOLD, DEBRIS, EMPTY, NO_DATA = "fold", "bright debris", "empty", "no data"
+JOIN = "; "  # between the reasons of one cell
 BAND_ROWS = 64  # blocks that are averaged at a time: memory stays small on any slide
 AIRSPACE_FRAC = 0.5  # a hole that is airspace for the most part is no artefact
 
@@ -128,20 +130,29 @@ def found_at(areas: tuple[tuple[str, MultiPolygon], ...], xy_um: np.ndarray) -> 
     for reason, area in areas:
         shapely.prepare(area)
         inside = shapely.contains_xy(area, xy_um[:, 0], xy_um[:, 1])
-        reasons[inside] = [f"{old}; {reason}" if old else reason for old in reasons[inside]]
+        reasons[inside] = [f"{old}{JOIN}{reason}" if old else reason for old in reasons[inside]]
     return reasons
 
 
 def facts_of(
-    areas: tuple[tuple[str, MultiPolygon], ...], reasons: Mapping[str, int], tissue_um2: float
+    areas: tuple[tuple[str, MultiPolygon], ...], reasons: Iterable[str], tissue_um2: float
 ) -> list[dict[str, Any]]:
-    """For the manifest: area, share of the tissue and number of cells, by reason."""
+    """For the manifest: area, share of the tissue and number of cells, by reason.
+
+    Parameters
+    ----------
+    areas : tuple of (str, MultiPolygon)
+    reasons : iterable of str
+        The column ``artefact`` of the observed cells.
+    tissue_um2 : float
+    """
+    n_cells = Counter(reason for joined in reasons for reason in joined.split(JOIN))
     return [
         {
             "reason": reason,
             "area_mm2": area.area / 1e6,
             "tissue_frac": area.area / tissue_um2,
-            "cells": reasons.get(reason, 0),
+            "cells": n_cells[reason],
         }
         for reason, area in areas
     ]

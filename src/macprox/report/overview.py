@@ -33,6 +33,19 @@ MAX_POINTS = 150_000  # more no eye can tell apart at this size; a fixed stride 
 SCALE_BARS_UM = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
+# Areas that the image's quality makes doubtful: on the map by kind, on the stain in one colour.
+ARTEFACT_COLOURS = {
+    "out of focus": "#b3006b",
+    "saturated": "#c77700",
+    "fold": "#5b3a8c",
+    "bright debris": "#a80000",
+    "empty": "#006d77",
+    "no data": "#333333",
+}
+FLAGGED_ON_DARK = "#ffe08a"
+Artefacts = tuple[tuple[str, BaseGeometry], ...]
+
+
 @dataclass(frozen=True)
 class Stain:
     """One channel of the composite."""
@@ -117,8 +130,10 @@ def contrast_limits(plane: np.ndarray) -> tuple[float, float]:
     return float(black), float(max(white, black + NOISE_SPAN * deviation))
 
 
-def stain_picture(overview, chosen: list[Stain], regions, layout: Layout) -> str:
-    """The composite with the tumour border, as a ``data:`` address."""
+def stain_picture(
+    overview, chosen: list[Stain], regions, layout: Layout, artefacts: Artefacts = ()
+) -> str:
+    """The composite with tumour border and flagged areas, as a ``data:`` address."""
     picture = composite(overview.mean, overview.channels, chosen)
     with style.drawing(*layout.size_in) as figure:
         axes = _full_axes(figure, layout)
@@ -126,12 +141,16 @@ def stain_picture(overview, chosen: list[Stain], regions, layout: Layout) -> str
             picture, extent=(0, layout.width_um, layout.height_um, 0), interpolation="bicubic"
         )
         axes.set_facecolor("black")
+        for _, area in artefacts:
+            _outline(axes, area, FLAGGED_ON_DARK, 0.9, dashed=True)
         _outline(axes, getattr(regions, "tumour", None), "white", 1.0)
         _scale_bar(axes, layout, "white")
         return style.to_data_uri(figure, "jpeg", PIXELS_PER_INCH)
 
 
-def phenotype_map(cells: pd.DataFrame, regions, layout: Layout, colours: dict, study) -> str:
+def phenotype_map(
+    cells: pd.DataFrame, regions, layout: Layout, colours: dict, study, artefacts: Artefacts = ()
+) -> str:
     """Every cell as a point over tissue, tumour border and margin, as a ``data:`` address."""
     with style.drawing(*layout.size_in) as figure:
         axes = _full_axes(figure, layout)
@@ -141,9 +160,17 @@ def phenotype_map(cells: pd.DataFrame, regions, layout: Layout, colours: dict, s
         _fill(axes, getattr(regions, "tumour", None), "#f3f8fc", zorder=0.3)
         _points(axes, cells, colours, study, layout)
         _tumour_lines(axes, regions, study.regions.margin_um)
+        for reason, area in artefacts:
+            _hatch(axes, area, artefact_colour(reason), ("\\\\\\\\", "none", 1.1))
         _hatch(axes, getattr(regions, "exclusions", None))
         _scale_bar(axes, layout, style.INK)
         return style.to_data_uri(figure, "png", PIXELS_PER_INCH)
+
+
+def artefact_colour(reason: str) -> str:
+    """Of the kind that a reason begins with: "saturated CD68" is saturated."""
+    kinds = (colour for kind, colour in ARTEFACT_COLOURS.items() if reason.startswith(kind))
+    return next(kinds, style.QUIET)
 
 
 def layout_of(overview, cells: pd.DataFrame) -> Layout:
@@ -213,16 +240,18 @@ def _fill(axes: Axes, shape: BaseGeometry | None, colour: str, zorder: float) ->
         axes.add_patch(PathPatch(path, facecolor=colour, edgecolor="none", zorder=zorder))
 
 
-def _hatch(axes: Axes, shape: BaseGeometry | None) -> None:
+def _hatch(
+    axes: Axes,
+    shape: BaseGeometry | None,
+    colour: str = style.QUIET,
+    look: tuple[str, str, float] = ("////", "#ffffffb0", 0.6),
+) -> None:
+    """``look`` is hatch, veil over what lies below, and width of the outline."""
+    hatch, veil, width = look
     for path in _paths(shape):
         axes.add_patch(
             PathPatch(
-                path,
-                facecolor="#ffffffb0",
-                edgecolor=style.QUIET,
-                hatch="////",
-                linewidth=0.6,
-                zorder=3.5,
+                path, facecolor=veil, edgecolor=colour, hatch=hatch, linewidth=width, zorder=3.5
             )
         )
 

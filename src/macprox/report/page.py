@@ -16,7 +16,17 @@ from shapely import MultiPolygon
 from macprox.errors import ResultError
 from macprox.io.atomic import write_text
 from macprox.regions import Regions
-from macprox.report import border, distances, gates, methods, overview, sentences, style, tables
+from macprox.report import (
+    border,
+    distances,
+    doubt,
+    gates,
+    methods,
+    overview,
+    sentences,
+    style,
+    tables,
+)
 from macprox.report.rows import LINEAGE, POSITION, Direction, SavedNumbers, micrometres, text_of
 
 GATE_COLUMNS = ("marker", "compartment", "value", "source", "confirmed", "bimodal")
@@ -69,13 +79,19 @@ def slide_context(result) -> dict[str, Any]:
     colours = style.phenotype_colours(
         list(study.phenotypes), study.proximity.tumour, study.proximity.macrophages
     )
+    answer = _answer_context(cells, saved, gate_rows, regions, study)
+    layout = overview.layout_of(seen, cells)
+    drawing = (cells, regions, result.artefacts(), layout)
     return {
         "slide_id": result.slide_id,
         "manifest": manifest,
         "study": study,
         "study_toml": study.to_toml(),
-        "answer": _answer_context(cells, saved, gate_rows, regions, study),
-        "pictures": _picture_context(seen, cells, regions, colours, study),
+        "answer": answer,
+        "doubt": doubt.sensitivity_notice(manifest, answer["lead"]),
+        "pictures": _picture_context(seen, drawing, colours, study),
+        "flagged": doubt.artefact_legend(manifest),
+        "sensitivity": doubt.sensitivity_table(manifest, saved, study),
         "n_left_out": len(measured) - len(cells),
         "phenotypes": tables.phenotype_table(cells, statistics, colours, study),
         "region_flags": [flag.replace("_", " ") for flag in regions.flags],
@@ -161,14 +177,16 @@ def axis_max(answers) -> float:
     return next((top for top in (0.1, 0.2, 0.5) if max(shown, default=1.0) <= top), 1.0)
 
 
-def _picture_context(seen, cells, regions, colours, study) -> dict[str, Any]:
-    layout = overview.layout_of(seen, cells)
+def _picture_context(seen, drawing, colours, study) -> dict[str, Any]:
+    cells, regions, artefacts, layout = drawing
     chosen = [] if seen is None else overview.stains(tuple(seen.channels), study)
-    composite = overview.stain_picture(seen, chosen, regions, layout) if chosen else ""
+    composite = ""
+    if chosen:
+        composite = overview.stain_picture(seen, chosen, regions, layout, artefacts)
     return {
         "stains": chosen,
         "composite": composite,
-        "map": overview.phenotype_map(cells, regions, layout, colours, study),
+        "map": overview.phenotype_map(cells, regions, layout, colours, study, artefacts),
         "wide": layout.width_um > 1.7 * layout.height_um,
         "has_tumour": not regions.tumour.is_empty,
         "thinned": len(cells) > overview.MAX_POINTS,
