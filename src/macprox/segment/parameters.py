@@ -54,7 +54,8 @@ class SegmentationParameters:
     Parameters
     ----------
     method : str
-        ``"watershed"``: the built-in model-free method (`macprox.segment.nuclei`).
+        ``"unet"``: the built-in network (`macprox.segment.unet`). ``"watershed"``: the built-in
+        method without a model (`macprox.segment.nuclei`). Others: `macprox.segment.methods`.
     labels : str or None
         With the method ``"labels"``: the label image, a TIFF or OME-Zarr file of the slide's
         shape. ``{slide_id}`` in its name is replaced; a folder is searched for the slide's id.
@@ -74,7 +75,7 @@ class SegmentationParameters:
     macrophages : MacrophageParameters
     """
 
-    method: str = "watershed"
+    method: str = "unet"
     labels: str | None = None
     labels_are: Literal["nuclei", "cells"] = "nuclei"
     model: str | None = None

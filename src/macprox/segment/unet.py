@@ -33,7 +33,7 @@ PIECE_PX = 1280  # run at once, at most: bounds the memory of one worker to 0.25
 BLOCK_PX = 16  # a multiple of the stride: boxes begin with a block
 
 # Of a nucleus, depth rises to 1. A peak that stands out by less joins its neighbour.
-PERSISTENCE = 0.2
+PERSISTENCE = 0.25
 DEPTH_LEVELS = 250
 LOGIT_LEVELS = 64
 SUM_OF_TAPS = 16  # of the smoothing in `_smooth_depth`, which is not divided by it
