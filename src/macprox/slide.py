@@ -123,9 +123,13 @@ class Slide:
         )
 
     def read(self, channel: int | str, y: slice, x: slice, level: int = 0) -> np.ndarray:
-        """Pixels ``(y, x)`` of one channel, read now."""
+        """Pixels ``(y, x)`` of one channel, read now; 0 where the file holds no number."""
         index = self.channel_index(channel) if isinstance(channel, str) else channel
-        return self.source.read(level, index, y, x)
+        pixels = self.source.read(level, index, y, x)
+        if np.issubdtype(pixels.dtype, np.floating):
+            # One NaN would spread through every filter; how many there are is a quality flag.
+            return np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
+        return pixels
 
     def expecting(self, boxes: Sequence[tuple[slice, slice]], level: int = 0) -> Slide:
         """The same slide, told what will be read: each box of a grid once, of every channel.

@@ -15,8 +15,9 @@ import zarr
 
 from macprox.errors import ResultError
 from macprox.image.correction import Correction
+from macprox.image.missing import missing_frac
 from macprox.image.pyramid import averages
-from macprox.image.quality import QualityFlag, channel_flags, slide_flags
+from macprox.image.quality import QualityFlag, channel_flags, missing_flags, slide_flags
 from macprox.image.sampling import chosen_squares, lattice, sample_square, stride_px
 from macprox.image.stain import FLOOR_SD, StainStatistics
 from macprox.image.survey import SAMPLE_SIZE, SurveyGrid, survey_block
@@ -238,6 +239,7 @@ def _describe(
     correction = Correction.from_sample(sample, image.autofluorescence, rough)
     quality = slide_flags(tissue_mm2, slide.pixel_size_um)
     quality += channel_flags(sample, correction.stains)
+    quality += missing_flags(missing_frac(slide))
     return Survey(correction, sample, quality)
 
 

@@ -14,6 +14,7 @@ from macprox.image.quality.flags import (
     artefact_flags,
     channel_flags,
     clipping_flags,
+    missing_flags,
     slide_flags,
 )
 from macprox.image.quality.squares import SquareGrid, SquareMeter, Squares
@@ -33,6 +34,7 @@ __all__ = [
     "clipping",
     "clipping_flags",
     "constant",
+    "missing_flags",
     "out_of_focus",
     "slide_flags",
 ]

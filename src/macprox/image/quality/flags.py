@@ -49,6 +49,26 @@ def channel_flags(
     return flags
 
 
+def missing_flags(missing_frac: Mapping[str, float]) -> list[QualityFlag]:
+    """Channels with pixels that hold no number.
+
+    Parameters
+    ----------
+    missing_frac : mapping of str to float
+        Share of such pixels, by channel (`macprox.image.missing.missing_frac`).
+    """
+    return [
+        QualityFlag(
+            "missing_pixels",
+            share,
+            f"Channel {name} holds no number (NaN or infinity) in {share:.2%} of its pixels; "
+            "they count as 0, no signal.",
+        )
+        for name, share in missing_frac.items()
+        if share > 0
+    ]
+
+
 def clipping_flags(tissue_frac: Mapping[str, float], blank: str | None) -> list[QualityFlag]:
     """Channels that are cut off at their highest value.
 
