@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from scipy import ndimage as ndi
 
 import scenes
+from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Box
 from macprox.segment import SegmentationParameters, segment_nuclei
+from macprox.segment.contrast import own_contrast
 from macprox.segment.network_grid import NetworkGrid
 from macprox.segment.nuclei import describe
 from macprox.segment.unet import MODEL, UNet, normalise
@@ -72,6 +74,19 @@ def test_faint_folds_with_the_shape_of_nuclei_are_left_out():
     found = segment_nuclei(stain, PX, WITH_NETWORK)
     assert found.max() == 2
     assert not found[faint].any()
+
+
+def test_a_nucleus_stands_out_and_haze_does_not():
+    labels = scenes.discs([(40, 40), (40, 110)], 9, (80, 150))
+    haze = np.where(np.arange(150) > 75, 600.0, 0.0)[None]
+    stain = 200.0 + np.where(labels == 1, 800.0, haze + 100.0 * (labels == 2))
+    stain += np.random.default_rng(0).normal(0, 4, stain.shape)
+    statistics = StainStatistics(background=200, noise=4, threshold=500, bright=1000)
+    contrast = own_contrast(labels, stain, PX, statistics)
+    assert contrast[1] == pytest.approx(1, abs=0.02)
+    assert contrast[2] == pytest.approx(100 / 700, abs=0.02)
+    packed = np.ones((40, 40), np.int32)
+    assert own_contrast(packed, np.full((40, 40), 900.0), PX, statistics)[1] == np.inf
 
 
 def test_units_of_the_camera_do_not_matter():

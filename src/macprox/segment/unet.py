@@ -20,6 +20,7 @@ import numpy as np
 from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Box
 from macprox.segment.clustering import persistent_basins
+from macprox.segment.contrast import own_contrast
 from macprox.segment.network_grid import NetworkGrid
 from macprox.segment.objects import keep_labels
 from macprox.segment.parameters import SegmentationParameters
@@ -33,10 +34,14 @@ PIECE_PX = 1280  # run at once, at most: bounds the memory of one worker to 0.25
 BLOCK_PX = 16  # a multiple of the stride: boxes begin with a block
 
 # Of a nucleus, depth rises to 1. A peak that stands out by less joins its neighbour.
-PERSISTENCE = 0.25
+PERSISTENCE = 0.3
 DEPTH_LEVELS = 250
 LOGIT_LEVELS = 64
 SUM_OF_TAPS = 16  # of the smoothing in `_smooth_depth`, which is not divided by it
+
+# A nucleus rises by this share of its own brightness above its surroundings; haze does not. On the
+# images kept for tuning, and on five of real tissue, not one true nucleus falls below.
+CONTRAST_FRAC = 0.35
 
 MODEL = "nuclei.onnx"
 
@@ -119,7 +124,9 @@ class UNet:
         area_px, stained_px = _pixels(labels, stain, statistics.floor)
         large = area_px * pixel_size_um**2 >= parameters.min_nucleus_area_um2
         # The network answers to shape; folds of faint autofluorescence have shapes too.
-        return keep_labels(labels, large & (2 * stained_px > area_px))
+        labels = keep_labels(labels, large & (2 * stained_px > area_px))
+        distinct = own_contrast(labels, stain, pixel_size_um, statistics) >= CONTRAST_FRAC
+        return keep_labels(labels, distinct)
 
 
 @nb.njit(cache=True, nogil=True)
