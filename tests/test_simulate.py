@@ -1,6 +1,8 @@
 """Simulated tissue: the same however it is cut, true to its own truth, and no easy prey."""
 
 import json
+import tracemalloc
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +20,11 @@ from skimage.segmentation import watershed
 
 from macprox import simulate
 from macprox.errors import StudyError
+from macprox.simulate.fields import Field, fields
+from macprox.simulate.outline import border_distance_um, nests_in
 from macprox.simulate.panel import AM, CHANNELS, MACROPHAGES, MO, NORMAL_EPITHELIUM, TUMOUR
 from macprox.study import Study
+from small_runs import macprox
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_data"
 SLIDES = ("P01_early", "P02_late", "P03_early")
@@ -29,6 +34,14 @@ AREA_UM2 = 512.0**2
 @cache
 def small() -> simulate.SimulatedSlide:
     return simulate.simulate_slide(simulate.scene("early", "small", seed=3, size_px=(300, 420)))
+
+
+@cache
+def wide() -> simulate.Scene:
+    """Two by two fields; coarse pixels, or it would take minutes."""
+    parameters = simulate.scene("early", "wide", seed=6, size_px=(800, 840))
+    tissue = simulate.TissueParameters(lesion_pitch_um=800.0)
+    return simulate.Scene(replace(parameters, pixel_size_um=2.0, tissue=tissue))
 
 
 def truth(slide_id: str) -> pd.DataFrame:
@@ -56,6 +69,83 @@ def test_pixels_do_not_depend_on_the_block_size():
     pd.testing.assert_frame_equal(cut.truth, whole.truth)
     other = simulate.simulate_slide(simulate.scene("early", "b", seed=4, size_px=(300, 420)))
     assert (other.slide.source.array != whole.slide.source.array).mean() > 0.1  # control
+
+
+def test_blocks_across_fields_are_the_same_however_they_are_cut():
+    scene = wide()
+    assert len(fields(scene.parameters.extent_um)) == 4
+    y0, x0 = 470, 480  # the four fields meet in pixel (512, 512)
+    whole = scene.block(y0, x0, (80, 70))
+    assert len(np.unique(whole[1])) > 20  # control: there are cells
+    for y in range(0, 80, 40):
+        for x in range(0, 70, 35):
+            part = scene.block(y0 + y, x0 + x, (40, 35))
+            for seen, expected in zip(part, whole, strict=True):
+                np.testing.assert_array_equal(seen, expected[..., y : y + 40, x : x + 35])
+
+
+def test_any_window_of_the_tissue_is_cut_from_the_same_maps():
+    tissue = wide().tissue
+    whole = tissue.places((-40, -40, 1640, 1720))
+    assert len(np.unique(whole.code)) == 4  # control: nests, stroma, septa and airspaces
+    border_um = tissue.border_um(whole)
+    assert np.isfinite(border_um).any()
+    for box in ((1000, 900, 1100, 1300), (-40, -40, 0, 0), (1600, 1650, 1630, 1700)):
+        part = tissue.places(box)
+        i, j = np.subtract(part.first, whole.first)
+        h, w = part.code.shape
+        for name in ("code", "nest_um", "air_um"):
+            expected = getattr(whole, name)[i : i + h, j : j + w]
+            np.testing.assert_array_equal(getattr(part, name), expected)
+        np.testing.assert_array_equal(tissue.border_um(part), border_um[i : i + h, j : j + w])
+
+
+def test_fields_leave_no_seam_in_the_tissue():
+    scene = wide()
+    at = np.stack([scene.cells.y_um, scene.cells.x_um], axis=1)
+    assert cKDTree(at).query(at, k=2)[0][:, 1].min() >= 6.6  # two of the smallest cores
+    on_seam = np.abs(at - 1024) < 24
+    beside = np.abs(at - 976) < 24
+    assert 0.8 < on_seam.sum() / beside.sum() < 1.25
+    height_um, width_um = scene.parameters.extent_um
+    one = Field(0, 0.0, 0.0, height_um, width_um, (height_um, width_um))
+    whole = nests_in(one, scene.tissue.places(one.padded(48.0)))
+    large = shapely.MultiPolygon([p for p in shapely.get_parts(whole) if p.area >= 400])
+    assert large.intersects(shapely.LineString([(1024, 0), (1024, height_um)]))  # control
+    assert len(scene.tumour.geoms) == len(large.geoms)
+    assert shapely.symmetric_difference(scene.tumour, large).area < 1e-6
+
+
+def test_the_border_distance_of_a_field_is_that_of_the_whole_slide():
+    tumour = wide().tumour
+    xy_um = np.random.default_rng(0).uniform(0, 1600, (2000, 2))
+    dense = shapely.get_coordinates(shapely.segmentize(tumour.boundary, 0.5))
+    inside = shapely.contains_xy(tumour, *xy_um.T)
+    expected = np.where(inside, -1, 1) * cKDTree(dense).query(xy_um)[0]
+    assert expected.max() > 256  # control: some are far from the nests around their field
+    np.testing.assert_array_equal(border_distance_um(tumour, xy_um), expected)
+
+
+def test_writing_does_not_hold_the_slide_in_memory(tmp_path, monkeypatch):
+    size_px = (2048, 4096)
+    at = np.add.outer(np.arange(1024), np.arange(1024)).astype(np.uint16)
+
+    def block(_self, y0, x0, shape):
+        seen = np.broadcast_to(at // 64 + (y0 + x0) // 512, (len(CHANNELS), *shape))
+        return seen, np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+
+    monkeypatch.setattr(simulate.Scene, "block", block)
+    parameters = replace(simulate.scene("early", "m", 1, size_px), populations=())
+    tracemalloc.start()
+    path = simulate.write_slide(tmp_path, parameters)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    n_bytes = len(CHANNELS) * size_px[0] * size_px[1] * 2
+    assert peak < 0.4 * n_bytes
+    with tifffile.TiffFile(path) as tiff:
+        assert [level.shape[1:] for level in tiff.series[0].levels] == [
+            size_px, (512, 1024), (128, 256)
+        ]  # fmt: skip
 
 
 def test_the_committed_slide_is_what_the_command_makes():
@@ -91,8 +181,11 @@ def test_a_written_slide_is_the_slide_in_memory_as_a_pyramidal_ome_tiff(tmp_path
     assert np.abs(low - mean).max() <= 0.5
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "truth/w_nuclei.tif"), memory.nuclei)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".scratch")] == []
-    again = simulate.write_slide(tmp_path / "again", parameters)
-    assert again.read_bytes() == path.read_bytes()
+    simulate.write_slide(tmp_path / "again", parameters, block_px=200)
+    for file in (tmp_path / "truth", tmp_path / "slides"):
+        for written in file.iterdir():
+            again = tmp_path / "again" / written.relative_to(tmp_path)
+            assert again.read_bytes() == written.read_bytes(), written.name
 
 
 def test_a_cohort_is_a_folder_ready_to_run(tmp_path):
@@ -114,9 +207,9 @@ def test_a_large_slide_scatters_lesions_and_a_frame_of_glass_stays_empty():
     scene = simulate.Scene(
         simulate.SceneParameters("g", 2, (1800, 1800), parameters.populations, glass)
     )
-    at = scene.cells.shape[:, :2]
-    assert at.min() > 30  # nothing on the glass, whose edge wanders by 40 um
-    assert (scene.places.border_um < 0).any()
+    # Nothing on the glass, whose edge wanders by 40 um.
+    assert min(scene.cells.y_um.min(), scene.cells.x_um.min()) > 30
+    assert not scene.tumour.is_empty
     pixels, nuclei, _ = scene.block(0, 0, (60, 60))
     assert pixels.max() < 12
     assert nuclei.max() == 0
@@ -346,3 +439,20 @@ def test_mistakes_are_explained():
         simulate.SceneParameters("a", 1, (256, 256), (), pixel_size_um=5)
     with pytest.raises(StudyError, match=r"at least one patient, found 0"):
         simulate.cohort_scenes(n_patients=0)
+    with pytest.raises(StudyError, match=r"at most 131072 px .* found \(256, 200000\)"):
+        simulate.scene("early", "a", 1, (256, 200_000))
+
+
+def test_the_side_is_said_in_pixels_or_in_millimetres(tmp_path):
+    assert simulate.side_px(None, None) == 2048
+    assert simulate.side_px(300, None) == 300
+    assert simulate.side_px(None, 8) == 16_000
+    with pytest.raises(StudyError, match=r"given twice, as 300 px and 8 mm"):
+        simulate.side_px(300, 8)
+    for absurd in (0.1, 100, -1, float("nan"), float("inf")):
+        with pytest.raises(StudyError, match=r"0.128 to 64 mm wide, found --size-mm"):
+            simulate.side_px(None, absurd)
+    ended = macprox("simulate", tmp_path / "made", "--size-mm", "1000")
+    assert ended.code == 2
+    assert "found --size-mm 1000" in ended.err
+    assert not (tmp_path / "made").exists()

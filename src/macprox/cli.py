@@ -238,18 +238,28 @@ def export(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write into.")],
-    size: Annotated[int, typer.Option("--size", metavar="PX", min=256, help="Side.")] = 2048,
+    size: Annotated[
+        int | None, typer.Option("--size", metavar="PX", min=256, help="Side; 2048 by default.")
+    ] = None,
+    size_mm: Annotated[
+        float | None, typer.Option("--size-mm", metavar="MM", help="Side, instead of --size.")
+    ] = None,
     patients: Annotated[int, typer.Option(min=1, help="One slide each.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed makes the same tissue.")] = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Make tissue with known truth: slides, truth tables, study.toml, samples.csv."""
-    from macprox.progress import percent
-    from macprox.simulate import write_cohort
+    """Make tissue with known truth, of any size: slides, truth tables, study.toml, samples.csv.
 
+    Pixels are 0.5 um wide. Memory grows with the cells and not with the pixels; a slide of 8 mm
+    takes about a quarter of an hour of one core and writes 0.7 GB.
+    """
+    from macprox.progress import percent
+    from macprox.simulate import side_px, write_cohort
+
+    side = side_px(size, size_mm)
     with _watch(quiet) as watcher:
         paths = write_cohort(
-            _writable(out), seed, (size, size), patients, progress=percent(watcher)
+            _writable(out), seed, (side, side), patients, progress=percent(watcher)
         )
     for path in paths:
         typer.echo(str(path))

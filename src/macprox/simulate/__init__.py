@@ -1,6 +1,6 @@
 """Tissue with known truth: sample data, tests, benchmarks."""
 
-from macprox.simulate.cohort import cohort_scenes, scene, write_cohort
+from macprox.simulate.cohort import cohort_scenes, scene, side_px, write_cohort
 from macprox.simulate.parameters import (
     CameraParameters,
     Population,
@@ -20,6 +20,7 @@ __all__ = [
     "TissueParameters",
     "cohort_scenes",
     "scene",
+    "side_px",
     "simulate_slide",
     "write_cohort",
     "write_slide",

@@ -8,7 +8,7 @@ import numba as nb
 import numpy as np
 
 from macprox.simulate import noise
-from macprox.simulate.layout import COLUMN, Cells
+from macprox.simulate.layout import Cells
 from macprox.simulate.panel import (
     CHANNELS,
     GRANULAR,
@@ -19,73 +19,24 @@ from macprox.simulate.panel import (
     NUCLEAR,
     PATTERNS,
 )
+from macprox.simulate.parameters import SceneParameters
+from macprox.simulate.traits import COLUMN, shapes, stains
 
 _N_ANGLES = 96  # outlines are tabulated by angle
 _PATTERN = np.array([PATTERNS.get(channel, -1) for channel in CHANNELS])
 REACH_UM = 26.0  # no cell paints further from its centre than this
 
 
-class Outlines:
-    """Outline tables and pixel units of all cells, made once a scene.
-
-    Parameters
-    ----------
-    cells : Cells
-    pixel_size_um : float
-    seed : int
-    """
-
-    def __init__(self, cells: Cells, pixel_size_um: float, seed: int):
-        um = np.array([name.endswith("_um") for name in COLUMN])
-        self.shape = np.where(um, cells.shape / pixel_size_um, cells.shape)
-        # A pixel's centre is at +0.5: from here on, coordinates are those of pixel centres.
-        self.shape[:, :2] -= 0.5
-        self.nucleus, self.body = _outlines(cells.shape, seed)
-        self.has_nucleus = cells.has_nucleus
-        self.is_macrophage = np.array([kind.is_macrophage for kind in KINDS])[cells.kind]
-        self.stain = cells.stain
-        self.pixel_size_um = pixel_size_um
-        self.seed = seed
-
-    def near(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
-        """Indices of the cells that may paint into a block, in order of their labels."""
-        reach = REACH_UM / self.pixel_size_um
-        y, x = self.shape[:, 0], self.shape[:, 1]
-        inside = (y > y0 - reach) & (y < y1 + reach) & (x > x0 - reach) & (x < x1 + reach)
-        return np.flatnonzero(inside)
-
-
-@nb.njit(cache=True)
-def _outlines(shape, seed):
-    """Radius of nucleus and body against angle, relative to the ellipse, ``(n, _N_ANGLES + 1)``."""
-    n = shape.shape[0]
-    nucleus = np.ones((n, _N_ANGLES + 1), np.float32)
-    body = np.ones((n, _N_ANGLES + 1), np.float32)
-    for c in range(n):
-        for harmonic in range(2, 8):
-            small = shape[c, 7] * noise.normal(c, harmonic, noise.OUTLINE, seed) / (harmonic - 0.6)
-            small_at = 6.2832 * noise.unit(c, harmonic, noise.OUTLINE + 1, seed)
-            large = shape[c, 6] * noise.normal(c, harmonic, noise.BODY, seed)
-            large_at = 6.2832 * noise.unit(c, harmonic, noise.BODY + 1, seed)
-            for k in range(_N_ANGLES + 1):
-                angle = 2 * math.pi * k / _N_ANGLES
-                nucleus[c, k] += 1.6 * small * math.cos(harmonic * angle + small_at)
-                body[c, k] += large / harmonic**0.8 * math.cos(harmonic * angle + large_at)
-        for k in range(_N_ANGLES + 1):
-            nucleus[c, k] = max(nucleus[c, k], 0.55)
-            body[c, k] = min(max(body[c, k], 0.45), 1.7)
-    return nucleus, body
-
-
-def paint(outlines: Outlines, y0: int, x0: int, shape: tuple[int, int]):
+def paint(cells: Cells, parameters: SceneParameters, y0: int, x0: int, size: tuple[int, int]):
     """What the cells of a block emit.
 
     Parameters
     ----------
-    outlines : Outlines
+    cells : Cells
+    parameters : SceneParameters
     y0, x0 : int
         First pixel of the block on the slide.
-    shape : (int, int)
+    size : (int, int)
 
     Returns
     -------
@@ -94,18 +45,62 @@ def paint(outlines: Outlines, y0: int, x0: int, shape: tuple[int, int]):
     nuclei, bodies : (h, w) int32
         Label of the nucleus, and of the cell, that owns each pixel; 0 for none.
     """
-    signal = np.zeros((len(CHANNELS), *shape), np.float32)
-    near = outlines.near(y0, y0 + shape[0], x0, x0 + shape[1])
-    nuclei, bodies, best, second = _own(
-        near, outlines.shape, outlines.nucleus, outlines.body, outlines.has_nucleus,
-        outlines.is_macrophage, y0, x0, shape,
-    )  # fmt: skip
-    scale = outlines.pixel_size_um
-    _paint_nuclei(signal, near, outlines.shape, outlines.nucleus, outlines.has_nucleus,
-                  outlines.stain, y0, x0, scale, outlines.seed)  # fmt: skip
-    _paint_bodies(signal, nuclei, bodies, best, second, outlines.stain,
-                  outlines.is_macrophage, y0, x0, scale, outlines.seed)  # fmt: skip
-    return signal, nuclei, bodies
+    scale, seed = parameters.pixel_size_um, parameters.seed
+    which = cells_near(cells, parameters, y0, x0, size)
+    shape = shapes(cells, which, seed)
+    shape = np.where([name.endswith("_um") for name in COLUMN], shape / scale, shape)
+    # A pixel's centre is at +0.5: from here on, coordinates are those of pixel centres.
+    shape[:, :2] -= 0.5
+    nucleus, body = _outlines(which, shape, seed)
+    has_nucleus = cells.has_nucleus[which]
+    macrophage = np.array([kind.is_macrophage for kind in KINDS])[cells.kind[which]]
+    stain = stains(cells, which, parameters.camera, seed)
+    signal = np.zeros((len(CHANNELS), *size), np.float32)
+    nuclei, bodies, best, second = _own(shape, nucleus, body, has_nucleus, macrophage, y0, x0, size)
+    _paint_nuclei(signal, which, shape, nucleus, has_nucleus, stain, y0, x0, scale, seed)
+    _paint_bodies(
+        signal, which, nuclei, bodies, best, second, stain, macrophage, y0, x0, scale, seed
+    )
+    label_of = np.concatenate([[0], which + 1]).astype(np.int32)
+    return signal, label_of[nuclei], label_of[bodies]
+
+
+def cells_near(
+    cells: Cells, parameters: SceneParameters, y0: int, x0: int, size: tuple[int, int]
+) -> np.ndarray:
+    """Indices of the cells that may paint into a block, in order of their labels."""
+    px_um = parameters.pixel_size_um
+    # Sorted by row of pixels, to within a pixel: of a large slide, only a strip is looked at.
+    start, stop = (
+        np.searchsorted(cells.y_um, edge_um)
+        for edge_um in (y0 * px_um - REACH_UM - px_um, (y0 + size[0]) * px_um + REACH_UM + px_um)
+    )
+    x_um = cells.x_um[start:stop]
+    across = (x_um > x0 * px_um - REACH_UM) & (x_um < (x0 + size[1]) * px_um + REACH_UM)
+    return start + np.flatnonzero(across)
+
+
+@nb.njit(cache=True)
+def _outlines(which, shape, seed):
+    """Radius of nucleus and body against angle, relative to the ellipse, ``(n, _N_ANGLES + 1)``."""
+    n = shape.shape[0]
+    nucleus = np.ones((n, _N_ANGLES + 1), np.float32)
+    body = np.ones((n, _N_ANGLES + 1), np.float32)
+    for k in range(n):
+        c = which[k]
+        for harmonic in range(2, 8):
+            small = shape[k, 7] * noise.normal(c, harmonic, noise.OUTLINE, seed) / (harmonic - 0.6)
+            small_at = 6.2832 * noise.unit(c, harmonic, noise.OUTLINE + 1, seed)
+            large = shape[k, 6] * noise.normal(c, harmonic, noise.BODY, seed)
+            large_at = 6.2832 * noise.unit(c, harmonic, noise.BODY + 1, seed)
+            for at in range(_N_ANGLES + 1):
+                angle = 2 * math.pi * at / _N_ANGLES
+                nucleus[k, at] += 1.6 * small * math.cos(harmonic * angle + small_at)
+                body[k, at] += large / harmonic**0.8 * math.cos(harmonic * angle + large_at)
+        for at in range(_N_ANGLES + 1):
+            nucleus[k, at] = max(nucleus[k, at], 0.55)
+            body[k, at] = min(max(body[k, at], 0.45), 1.7)
+    return nucleus, body
 
 
 @nb.njit(cache=True)
@@ -131,16 +126,17 @@ def _body_relative(y, x, s, table, macrophage, q):
 
 
 @nb.njit(cache=True, nogil=True)
-def _own(near, shapes, nucleus_table, body_table, has_nucleus, is_macrophage, y0, x0, size):
-    """Which nucleus and which cell own each pixel; relative distance to the two nearest cells."""
+def _own(shape, nucleus_table, body_table, has_nucleus, is_macrophage, y0, x0, size):
+    """Which nucleus and which cell own each pixel, as row + 1 of the tables; relative distance to
+    the two nearest cells."""
     h, w = size
     nuclei = np.zeros((h, w), np.int32)
     bodies = np.zeros((h, w), np.int32)
     inner = np.ones((h, w), np.float32)
     best = np.ones((h, w), np.float32)
     second = np.ones((h, w), np.float32)
-    for c in near:
-        s = shapes[c]
+    for c in range(shape.shape[0]):
+        s = shape[c]
         macrophage = is_macrophage[c]
         reach = 1.75 * s[5] * math.sqrt(s[15]) + 0.4 * s[5] if macrophage else s[2] * 1.4 + s[5]
         for y in range(max(y0, int(s[0] - reach)), min(y0 + h, int(s[0] + reach) + 2)):
@@ -164,27 +160,27 @@ def _own(near, shapes, nucleus_table, body_table, has_nucleus, is_macrophage, y0
 
 
 @nb.njit(cache=True, nogil=True)
-def _paint_nuclei(signal, near, shapes, table, has_nucleus, stain, y0, x0, scale, seed):
+def _paint_nuclei(signal, which, shape, table, has_nucleus, stain, y0, x0, scale, seed):
     """DAPI and the nuclear stains add up where nuclei overlap in the thickness of the section."""
     h, w = signal.shape[1:]
-    for c in near:
-        if not has_nucleus[c]:
+    for k in range(which.size):
+        if not has_nucleus[k]:
             continue
-        s = shapes[c]
+        s = shape[k]
         reach = s[2] * 1.7 + 2
         for y in range(max(y0, int(s[0] - reach)), min(y0 + h, int(s[0] + reach) + 2)):
             for x in range(max(x0, int(s[1] - reach)), min(x0 + w, int(s[1] + reach) + 2)):
-                q = _relative(y - s[0], x - s[1], s[2], s[3], s[4], table[c])
+                q = _relative(y - s[0], x - s[1], s[2], s[3], s[4], table[k])
                 if q > 1.5:
                     continue
                 cover = 1.0 / (1.0 + math.exp(min((q - 1.0) / s[13], 50.0)))
                 cover *= 0.78 + 0.22 * math.sqrt(max(1.0 - q * q, 0.0))
-                texture = _chromatin(y, x, c, q, s, scale, seed)
+                texture = _chromatin(y, x, which[k], q, s, scale, seed)
                 signal[0, y - y0, x - x0] += s[10] * cover * texture
                 for channel in range(1, signal.shape[0]):
                     if _PATTERN[channel] == NUCLEAR:
                         even = 0.6 + 0.4 * texture
-                        signal[channel, y - y0, x - x0] += stain[c, channel] * cover * even
+                        signal[channel, y - y0, x - x0] += stain[k, channel] * cover * even
 
 
 @nb.njit(cache=True)
@@ -206,30 +202,32 @@ def _chromatin(y, x, c, q, s, scale, seed):
 
 
 @nb.njit(cache=True, nogil=True)
-def _paint_bodies(signal, nuclei, bodies, best, second, stain, macrophage, y0, x0, scale, seed):
+def _paint_bodies(
+    signal, which, nuclei, bodies, best, second, stain, macrophage, y0, x0, scale, seed
+):
     """Cytoplasmic and membrane stains, each pixel by the cell that owns it."""
     n_channels, h, w = signal.shape
     for i in range(h):
         for j in range(w):
             if bodies[i, j] == 0:
                 continue
-            c = bodies[i, j] - 1
+            k = bodies[i, j] - 1
             y = (y0 + i) * scale
             x = (x0 + j) * scale
             # Membrane: where the two nearest cells are about equally near, or the cell ends.
             gap = second[i, j] - best[i, j]
-            membrane = math.exp(-((gap / (0.10 if macrophage[c] else 0.16)) ** 2))
-            in_nucleus = nuclei[i, j] == c + 1
+            membrane = math.exp(-((gap / (0.10 if macrophage[k] else 0.16)) ** 2))
+            in_nucleus = nuclei[i, j] == k + 1
             for channel in range(1, n_channels):
-                level = stain[c, channel]
+                level = stain[k, channel]
                 pattern = _PATTERN[channel]
                 if level <= 0 or pattern == NUCLEAR:
                     continue
                 # Bodies thin out towards their rim; a membrane does not.
-                if macrophage[c] and pattern != MEMBRANE:
+                if macrophage[k] and pattern != MEMBRANE:
                     level *= 0.4 + 0.6 * math.sqrt(max(1.0 - best[i, j] ** 2, 0.0))
                 signal[channel, i, j] += level * _texture(
-                    pattern, y + 7.1 * channel, x + 3.3 * c, membrane, in_nucleus, seed
+                    pattern, y + 7.1 * channel, x + 3.3 * which[k], membrane, in_nucleus, seed
                 )
 
 

@@ -89,6 +89,23 @@ def scene(stage: str, slide_id: str, seed: int, size_px: tuple[int, int]) -> Sce
     return replace(parameters, tissue=TissueParameters(lesions_frac=lesion))
 
 
+def side_px(size_px: int | None, size_mm: float | None) -> int:
+    """Side of a square slide, asked for in pixels or in millimetres; neither is 2048 px."""
+    if size_mm is None:
+        return 2048 if size_px is None else size_px
+    if size_px is not None:
+        raise StudyError(
+            f"The side of a simulated slide is given twice, as {size_px} px and {size_mm:g} mm: "
+            "give one of --size and --size-mm."
+        )
+    if not 0.128 <= size_mm <= 64:
+        raise StudyError(
+            f"A simulated slide is 0.128 to 64 mm wide, found --size-mm {size_mm:g}; 8 makes "
+            "16,000 px of 0.5 um."
+        )
+    return round(size_mm * 1000 / SceneParameters.pixel_size_um)
+
+
 def cohort_scenes(
     seed: int = SAMPLE_SEED, size_px: tuple[int, int] = SAMPLE_SIZE_PX, n_patients: int = 3
 ) -> list[tuple[SceneParameters, str, str]]:

@@ -54,6 +54,24 @@ def normal(i, j, stream, seed):
 
 
 @nb.njit(cache=True)
+def units(which, stream, seed):
+    """`unit` for each of some cells, the same whatever else is drawn."""
+    out = np.empty(which.size)
+    for k in range(which.size):
+        out[k] = unit(which[k], 0, stream, seed)
+    return out
+
+
+@nb.njit(cache=True)
+def normals(which, stream, seed):
+    """`normal` for each of some cells."""
+    out = np.empty(which.size)
+    for k in range(which.size):
+        out[k] = normal(which[k], 0, stream, seed)
+    return out
+
+
+@nb.njit(cache=True)
 def smooth(y, x, scale, stream, seed):
     """Value noise in [0, 1]: random at the nodes of a grid of pitch ``scale``, smooth between."""
     fy = y / scale

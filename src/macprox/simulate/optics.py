@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 
 from macprox.simulate import noise
 from macprox.simulate.panel import CHANNELS
-from macprox.simulate.parameters import CameraParameters
+from macprox.simulate.parameters import CameraParameters, SceneParameters
 from macprox.simulate.places import Places, sample
 
 _GLOW_UM = 9.0  # DAPI from above and below the focal plane
@@ -26,30 +26,32 @@ _CROSSTALK = (("panCK", "CD68", 0.02), ("CD68", "MARCO", 0.03), ("MARCO", "TREM2
               ("CD3", "FOXP3", 0.03), ("DAPI", "AF", 0.015), ("TREM2", "CD68", 0.02))  # fmt: skip
 
 
-def expose(signal, places: Places, y0: int, x0: int, camera: CameraParameters, scene):
-    """Grey levels of a block with its margin still on.
+def expose(signal, places: Places, y0: int, x0: int, margin: int, parameters: SceneParameters):
+    """Grey levels of a block, its margin taken off.
 
     Parameters
     ----------
     signal : (n_channels, h, w) float32
         As `appearance.paint` gives it; used up.
     places : Places
+        Around all of ``signal``.
     y0, x0 : int
-        First pixel of the block, margin included, on the slide.
-    camera : CameraParameters
-    scene : (float, int)
-        Pixel size in micrometres, seed.
+        First pixel of ``signal`` on the slide.
+    margin : int
+        Pixels of ``signal`` on every side that are there to be blurred into the others.
+    parameters : SceneParameters
 
     Returns
     -------
-    (n_channels, h, w) uint16
+    (n_channels, h - 2 margin, w - 2 margin) uint16
     """
-    pixel_size_um, seed = scene
+    pixel_size_um, seed = parameters.pixel_size_um, parameters.seed
+    camera = parameters.camera
     index = {channel: i for i, channel in enumerate(CHANNELS)}
     bleed = np.array([_BLEED[channel] for channel in CHANNELS], np.float32)
     tissue = np.zeros(signal.shape[1:], np.float32)
-    _glow(tissue, signal[index["panCK"]], places.nest_um, places.air_um, y0, x0, pixel_size_um,
-          camera.autofluorescence, camera.stain, seed)  # fmt: skip
+    _glow(tissue, signal[index["panCK"]], places.nest_um, places.air_um, places.first, y0, x0,
+          pixel_size_um, camera.autofluorescence, camera.stain, seed)  # fmt: skip
     signal[index["AF"]] += tissue
     grains = signal[index["AF"]].copy()
     for c in range(len(CHANNELS)):
@@ -57,12 +59,14 @@ def expose(signal, places: Places, y0: int, x0: int, camera: CameraParameters, s
             signal[c] += bleed[c] * grains
     for source, target, share in _CROSSTALK:
         signal[index[target]] += share * signal[index[source]]
-    lamp = np.empty((2, *signal.shape[1:]))
+    inner = slice(margin, -margin)
+    y0, x0 = y0 + margin, x0 + margin
+    exposed = np.empty(signal[:, inner, inner].shape, np.uint16)
+    lamp = np.empty((2, *exposed.shape[1:]))
     _light(lamp, y0, x0, pixel_size_um, camera.shading_frac, camera.dapi_uneven_frac, seed)
     knobs = (camera.shading_frac, camera.gain, camera.photons_per_dn, camera.read_noise_dn)
-    exposed = np.empty(signal.shape, np.uint16)
     for c, channel in enumerate(CHANNELS):
-        blurred = _blur(signal[c], camera, pixel_size_um, channel == "DAPI")
+        blurred = _blur(signal[c], camera, pixel_size_um, channel == "DAPI")[inner, inner]
         _expose(blurred, lamp[int(channel == "DAPI")], exposed[c], c, y0, x0, pixel_size_um,
                 knobs, seed)  # fmt: skip
     return exposed
@@ -80,14 +84,14 @@ def _blur(plane, camera: CameraParameters, pixel_size_um: float, is_dapi: bool):
 
 
 @nb.njit(cache=True, nogil=True)
-def _glow(tissue, keratin, nest_um, air_um, y0, x0, scale, strength, stain, seed):
+def _glow(tissue, keratin, nest_um, air_um, first, y0, x0, scale, strength, stain, seed):
     """Autofluorescent matrix and elastic fibres; the film of pneumocytes along the airspaces."""
     for i in range(tissue.shape[0]):
         for j in range(tissue.shape[1]):
             y = (y0 + i + 0.5) * scale
             x = (x0 + j + 0.5) * scale
-            nest = sample(nest_um, y, x)
-            air = sample(air_um, y, x)
+            nest = sample(nest_um, first, y, x)
+            air = sample(air_um, first, y, x)
             solid = 1.0 / (1.0 + math.exp(min(max(air / 0.8, -40.0), 40.0)))
             stroma = solid / (1.0 + math.exp(min(max(nest / 1.5, -40.0), 40.0)))
             cloud = noise.smooth(y, x, 130.0, noise.TISSUE, seed)

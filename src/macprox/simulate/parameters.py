@@ -8,6 +8,7 @@ from macprox.errors import StudyError
 from macprox.simulate.panel import KIND_INDEX
 
 GLASS, AIRSPACE, SEPTUM, STROMA, NEST = 0, 1, 2, 3, 4
+MAX_SIDE_PX = 131_072  # 64 mm at 0.5 um: more than any glass slide is wide
 PLACES = {"airspace": AIRSPACE, "septum": SEPTUM, "stroma": STROMA, "nest": NEST}
 
 
@@ -154,6 +155,11 @@ class SceneParameters:
         if min(self.size_px) < 64:
             raise StudyError(
                 f"A simulated slide must be at least 64 px high and wide, found {self.size_px}."
+            )
+        if max(self.size_px) > MAX_SIDE_PX:
+            raise StudyError(
+                f"A simulated slide is at most {MAX_SIDE_PX} px high and wide (64 mm at 0.5 um), "
+                f"found {self.size_px}; ask for several smaller ones."
             )
         if not 0.1 <= self.pixel_size_um <= 2:
             raise StudyError(

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import shapely
+import zarr
 
-from macprox.simulate.panel import CHANNELS, KINDS
+from macprox.simulate.panel import CHANNELS
 from macprox.simulate.parameters import SceneParameters
 from macprox.simulate.scene import Scene
-from macprox.simulate.truth import Tally, truth_table, tumour_outline
+from macprox.simulate.truth import Tally, label_tables, truth_table
 from macprox.slide import Slide
 
 BLOCK_PX = 1024  # about 100 MB while it is rendered
@@ -59,20 +60,20 @@ def simulate_slide(parameters: SceneParameters, block_px: int = BLOCK_PX) -> Sim
     pixels = np.empty((len(CHANNELS), *parameters.size_px), np.uint16)
     labels = np.empty((2, *parameters.size_px), np.uint32)
     table, cell_id_of = render_into(scene, pixels, labels, block_px)
-    nuclei, macrophages = final_labels(scene, labels, cell_id_of)
+    nuclei_of, macrophages_of = label_tables(scene, cell_id_of)
     return SimulatedSlide(
         Slide.from_array(pixels, CHANNELS, parameters.pixel_size_um, parameters.slide_id),
         table,
-        nuclei,
-        macrophages,
-        tumour_outline(scene),
+        nuclei_of[labels[0]],
+        macrophages_of[labels[1]],
+        scene.tumour,
     )
 
 
 def render_into(
     scene: Scene,
-    pixels: np.ndarray,
-    labels: np.ndarray,
+    pixels: np.ndarray | zarr.Array,
+    labels: np.ndarray | zarr.Array,
     block_px: int = BLOCK_PX,
     progress: Callable[[float], Any] | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
@@ -86,20 +87,13 @@ def render_into(
         seen, nuclei, bodies = scene.block(y0, x0, shape)
         here = (slice(y0, y0 + shape[0]), slice(x0, x0 + shape[1]))
         pixels[:, *here] = seen
-        labels[0][here] = nuclei
-        labels[1][here] = bodies
+        labels[0, *here] = nuclei
+        labels[1, *here] = bodies
         nuclei_tally.add(nuclei, y0, x0)
         bodies_tally.add(bodies, y0, x0)
         if progress is not None:
             progress(done / len(blocks))
     return truth_table(scene, nuclei_tally, bodies_tally)
-
-
-def final_labels(scene: Scene, labels: np.ndarray, cell_id_of: np.ndarray):
-    """Scene labels ``(2, y, x)`` as ``cell_id``: nuclei, and bodies of macrophages only."""
-    macrophage = np.array([kind.is_macrophage for kind in KINDS])[scene.cells.kind]
-    body_id_of = np.where(np.concatenate([[False], macrophage]), cell_id_of, 0).astype(np.uint32)
-    return cell_id_of[labels[0]], body_id_of[labels[1]]
 
 
 def _blocks(size_px: tuple[int, int], block_px: int) -> Iterator[tuple[int, int, tuple[int, int]]]:

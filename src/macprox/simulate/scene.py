@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
 
-from macprox.simulate import noise
-from macprox.simulate.appearance import Outlines, paint
-from macprox.simulate.layout import lay_cells
+from macprox.simulate.appearance import paint
+from macprox.simulate.fields import fields
+from macprox.simulate.haze import Haze, throw_haze
+from macprox.simulate.layout import settle, throw_darts
 from macprox.simulate.optics import MARGIN_UM, expose
+from macprox.simulate.outline import nests_in, tumour_outline
 from macprox.simulate.panel import CHANNELS
-from macprox.simulate.parameters import AIRSPACE, GLASS, SceneParameters
-from macprox.simulate.places import GRID_UM, lay_places
+from macprox.simulate.parameters import SceneParameters
+from macprox.simulate.places import GRID_UM, Tissue
 from macprox.simulate.places import MARGIN_UM as PLACES_MARGIN_UM
-
-_HAZE_SOFTNESS = 0.3  # of the nucleus's radius: edges no eye would draw
 
 
 class Scene:
     """The layout of one slide, ready to render any part of it.
+
+    What is kept of a large slide is its cells and the outline of its tumour; maps of the tissue
+    are made again wherever they are asked for.
 
     Parameters
     ----------
@@ -28,19 +30,30 @@ class Scene:
 
     Attributes
     ----------
-    places : Places
+    tissue : Tissue
     cells : Cells
+    tumour : shapely.MultiPolygon
+        The true nests, in micrometres.
     """
 
     def __init__(self, parameters: SceneParameters):
         self.parameters = parameters
-        self.places = lay_places(parameters)
-        self.cells = lay_cells(parameters, self.places)
-        self._outlines = Outlines(self.cells, parameters.pixel_size_um, parameters.seed)
-        n_haze = round(parameters.camera.haze_frac * len(self.cells))
-        self._haze = _lay_haze(n_haze, np.array(parameters.extent_um), self.places.code,
-                               parameters.seed)  # fmt: skip
-        self._haze[:, :4] /= parameters.pixel_size_um
+        self.tissue = Tissue(parameters)
+        haze_frac = parameters.camera.haze_frac
+        all_fields = fields(parameters.extent_um)
+        thrown, hazy, nests = [], [], []
+        for field in all_fields:
+            places = self.tissue.places(field.padded(PLACES_MARGIN_UM, 2 * GRID_UM))
+            border_um = self.tissue.border_um(places)
+            thrown.append(throw_darts(parameters, field, places, border_um))
+            most = round(haze_frac * len(thrown[-1].tangent))
+            hazy.append(throw_haze(parameters, field, places, most))
+            nests.append(nests_in(field, places))
+        self.cells = settle(thrown, parameters)
+        self.tumour = tumour_outline(nests)
+        n_cells = np.bincount(self.cells.field, minlength=len(all_fields))
+        self._haze = Haze(hazy, np.rint(haze_frac * n_cells).astype(int), all_fields,
+                          parameters.pixel_size_um)  # fmt: skip
 
     def block(self, y0: int, x0: int, shape: tuple[int, int]):
         """Pixels and truth of one rectangle of the slide.
@@ -59,54 +72,14 @@ class Scene:
         """
         p = self.parameters
         margin = math.ceil(MARGIN_UM / p.pixel_size_um)
-        wide = (shape[0] + 2 * margin, shape[1] + 2 * margin)
-        signal, nuclei, bodies = paint(self._outlines, y0 - margin, x0 - margin, wide)
-        _paint_haze(signal[CHANNELS.index("DAPI")], self._haze, y0 - margin, x0 - margin)
-        pixels = expose(signal, self.places, y0 - margin, x0 - margin, p.camera,
-                        (p.pixel_size_um, p.seed))  # fmt: skip
+        y, x = y0 - margin, x0 - margin
+        h, w = shape[0] + 2 * margin, shape[1] + 2 * margin
+        signal, nuclei, bodies = paint(self.cells, p, y, x, (h, w))
+        self._haze.paint(signal[CHANNELS.index("DAPI")], y, x)
+        places = self.tissue.places(
+            (y * p.pixel_size_um, x * p.pixel_size_um,
+             (y + h) * p.pixel_size_um, (x + w) * p.pixel_size_um)
+        )  # fmt: skip
+        pixels = expose(signal, places, y, x, margin, p)
         inner = (slice(margin, -margin), slice(margin, -margin))
-        return pixels[:, *inner].copy(), nuclei[inner].copy(), bodies[inner].copy()
-
-
-@nb.njit(cache=True)
-def _lay_haze(n, extent, code, seed):
-    """``(n, 5)``: y, x, two radii in um and brightness of nuclei out of focus, in tissue only."""
-    haze = np.empty((n, 5))
-    found = 0
-    for t in range(40 * n):
-        if found == n:
-            break
-        y = noise.unit(t, 1000, noise.DART, seed) * (extent[0] + 40.0) - 20.0
-        x = noise.unit(t, 1000, noise.DART + 1, seed) * (extent[1] + 40.0) - 20.0
-        place = code[
-            round((y + PLACES_MARGIN_UM) / GRID_UM),
-            round((x + PLACES_MARGIN_UM) / GRID_UM),
-        ]
-        if place in (GLASS, AIRSPACE):
-            continue
-        radius = 3.6 + 1.8 * noise.unit(t, 1001, noise.DART, seed)
-        axis = 1.0 + 0.5 * noise.unit(t, 1002, noise.DART, seed)
-        haze[found, 0] = y
-        haze[found, 1] = x
-        haze[found, 2] = radius * math.sqrt(axis)
-        haze[found, 3] = radius / math.sqrt(axis)
-        haze[found, 4] = 5.0 + 10.0 * noise.unit(t, 1003, noise.DART, seed) ** 2
-        found += 1
-    return haze[:found].copy()
-
-
-@nb.njit(cache=True, nogil=True)
-def _paint_haze(dapi, haze, y0, x0):
-    h, w = dapi.shape
-    for k in range(haze.shape[0]):
-        cy, cx, a, b, level = haze[k]
-        # Beyond 2.6 radii the edge has fallen under a hundredth of a grey level.
-        reach = 2.6 * a
-        if cy + reach < y0 or cy - reach > y0 + h or cx + reach < x0 or cx - reach > x0 + w:
-            continue
-        for y in range(max(y0, int(cy - reach)), min(y0 + h, int(cy + reach) + 2)):
-            for x in range(max(x0, int(cx - reach)), min(x0 + w, int(cx + reach) + 2)):
-                q = math.sqrt(((y + 0.5 - cy) / a) ** 2 + ((x + 0.5 - cx) / b) ** 2)
-                dapi[y - y0, x - x0] += level / (
-                    1.0 + math.exp(min((q - 1.0) / _HAZE_SOFTNESS, 40.0))
-                )
+        return pixels, nuclei[inner].copy(), bodies[inner].copy()

@@ -1,23 +1,18 @@
-"""What is true of a rendered scene: cells, labels and the tumour border."""
+"""What is true of a rendered scene: cells and their labels."""
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
 import pandas as pd
-import shapely
-from scipy.spatial import cKDTree
-from skimage.measure import find_contours
 
-from macprox.simulate.layout import COLUMN
+from macprox.simulate.outline import border_distance_um
 from macprox.simulate.panel import KINDS
 from macprox.simulate.parameters import AIRSPACE, NEST
-from macprox.simulate.places import GRID_UM, MARGIN_UM, Places
 from macprox.simulate.scene import Scene
 
 _MIN_NUCLEUS_UM2 = 6.0  # slivers at the edge of the slide or under a neighbour are nobody's truth
 _MIN_BODY_UM2 = 30.0
-_MIN_NEST_UM2 = 400.0  # a bud of a few cells
-_CONTOUR_STEP_UM = 0.5
 
 
 class Tally:
@@ -33,12 +28,7 @@ class Tally:
 
     def add(self, labels: np.ndarray, y0: int, x0: int) -> None:
         """Count the pixels of one block whose first pixel is ``(y0, x0)``."""
-        y, x = np.nonzero(labels)
-        of = labels[y, x]
-        n = self._sums.shape[1]
-        self._sums[0] += np.bincount(of, minlength=n)
-        self._sums[1] += np.bincount(of, weights=y + (y0 + 0.5), minlength=n)
-        self._sums[2] += np.bincount(of, weights=x + (x0 + 0.5), minlength=n)
+        _add(self._sums, labels, y0, x0)
 
     @property
     def area_px(self) -> np.ndarray:
@@ -52,20 +42,16 @@ class Tally:
         return (self._sums[1:, 1:] / area).T
 
 
-def tumour_outline(scene: Scene) -> shapely.Geometry:
-    """The true nests of a scene, clipped to the slide, in micrometres."""
-    height_um, width_um = scene.parameters.extent_um
-    # The frame of zeros closes outlines that leave the map.
-    nests = np.pad(scene.places.nest_um, 1, constant_values=-1.0)
-    rings = [
-        (contour[:, ::-1] - 1) * GRID_UM - MARGIN_UM
-        for contour in find_contours(nests, 0.0)
-        if len(contour) > 3
-    ]
-    area = shapely.build_area(shapely.GeometryCollection([shapely.LineString(r) for r in rings]))
-    clipped = shapely.intersection(area, shapely.box(0, 0, width_um, height_um))
-    parts = [part for part in shapely.get_parts(clipped) if part.area >= _MIN_NEST_UM2]
-    return shapely.MultiPolygon([p for p in parts if p.geom_type == "Polygon"])
+@nb.njit(cache=True, nogil=True)
+def _add(sums, labels, y0, x0):
+    """Halves add up without rounding, in any order."""
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            of = labels[i, j]
+            if of > 0:
+                sums[0, of] += 1
+                sums[1, of] += y0 + i + 0.5
+                sums[2, of] += x0 + j + 0.5
 
 
 def truth_table(scene: Scene, nuclei: Tally, bodies: Tally) -> tuple[pd.DataFrame, np.ndarray]:
@@ -89,8 +75,8 @@ def truth_table(scene: Scene, nuclei: Tally, bodies: Tally) -> tuple[pd.DataFram
     centroid = np.where(has[:, None], nuclei.centroid_px, bodies.centroid_px)[kept]
     xy_um = centroid[:, ::-1] * scene.parameters.pixel_size_um
     kinds = [KINDS[k] for k in scene.cells.kind[kept]]
-    place_yx_um = scene.cells.shape[kept][:, [COLUMN["y_um"], COLUMN["x_um"]]]
-    distance_um = _signed_distance(tumour_outline(scene), xy_um)
+    place = scene.cells.place[kept]
+    distance_um = border_distance_um(scene.tumour, xy_um)
     table = pd.DataFrame(
         {
             "cell_id": cell_id_of[1:][kept],
@@ -102,26 +88,18 @@ def truth_table(scene: Scene, nuclei: Tally, bodies: Tally) -> tuple[pd.DataFram
             "nucleus_area_um2": np.where(has, nucleus_um2, 0.0)[kept].round(2),
             "cell_area_um2": body_um2[kept].round(2),
             "region": np.where(distance_um < 0, "tumour", "outside"),
-            "compartment": _compartments(scene.places, place_yx_um),
+            # Septa are stroma, whoever lines them.
+            "compartment": np.select(
+                [place == NEST, place == AIRSPACE], ["epithelium", "airspace"], "stroma"
+            ),
             "tumour_border_distance_um": distance_um.round(2),
         }
     )
     return table, cell_id_of
 
 
-def _compartments(places: Places, yx_um: np.ndarray) -> np.ndarray:
-    """The place in which a cell was laid: septa are stroma, whoever lines them."""
-    index = np.round((yx_um + MARGIN_UM) / GRID_UM).astype(int)
-    code = places.code[index[:, 0], index[:, 1]]
-    return np.select([code == NEST, code == AIRSPACE], ["epithelium", "airspace"], "stroma")
-
-
-def _signed_distance(tumour: shapely.Geometry, xy_um: np.ndarray) -> np.ndarray:
-    """Distance to the outline, inside negative; infinite where there is no tumour."""
-    if tumour.is_empty:
-        return np.full(len(xy_um), np.inf)
-    dense = shapely.segmentize(tumour.boundary, _CONTOUR_STEP_UM)
-    distance, _ = cKDTree(shapely.get_coordinates(dense)).query(xy_um)
-    shapely.prepare(tumour)
-    inside = shapely.contains_xy(tumour, xy_um[:, 0], xy_um[:, 1])
-    return np.where(inside, -distance, distance)
+def label_tables(scene: Scene, cell_id_of: np.ndarray) -> np.ndarray:
+    """``(2, n + 1)`` uint32: ``cell_id`` of scene labels as nuclei, and as macrophage bodies."""
+    macrophage = np.array([kind.is_macrophage for kind in KINDS])[scene.cells.kind]
+    bodies = np.where(np.concatenate([[False], macrophage]), cell_id_of, 0)
+    return np.stack([cell_id_of, bodies]).astype(np.uint32)
