@@ -93,3 +93,34 @@ def swing(y, x, scale, stream, seed):
     coarse = smooth(y, x, scale, stream, seed)
     fine = smooth(y + 17.3, x - 5.1, scale * 0.43, stream + 1, seed)
     return 2.0 * (0.68 * coarse + 0.32 * fine) - 1.0
+
+
+@nb.njit(cache=True)
+def smooth_row(out, y, x, scale, stream, seed):
+    """`smooth` at every ``x`` of a row, in order: nodes are drawn once for all between them."""
+    fy = y / scale
+    iy = math.floor(fy)
+    ty = fy - iy
+    ty = ty * ty * (3.0 - 2.0 * ty)
+    node = math.floor(x[0] / scale) - 1
+    a = b = c = d = 0.0
+    for j in range(x.size):
+        fx = x[j] / scale
+        ix = math.floor(fx)
+        if ix != node:
+            node = ix
+            a, b = unit(iy, ix, stream, seed), unit(iy, ix + 1, stream, seed)
+            c, d = unit(iy + 1, ix, stream, seed), unit(iy + 1, ix + 1, stream, seed)
+        tx = fx - ix
+        tx = tx * tx * (3.0 - 2.0 * tx)
+        out[j] = (a * (1.0 - tx) + b * tx) * (1.0 - ty) + (c * (1.0 - tx) + d * tx) * ty
+
+
+@nb.njit(cache=True)
+def swing_row(out, y, x, scale, stream, seed):
+    """`swing` at every ``x`` of a row."""
+    fine = np.empty(x.size)
+    smooth_row(out, y, x, scale, stream, seed)
+    smooth_row(fine, y + 17.3, x - 5.1, scale * 0.43, stream + 1, seed)
+    for j in range(x.size):
+        out[j] = 2.0 * (0.68 * out[j] + 0.32 * fine[j]) - 1.0

@@ -86,17 +86,22 @@ def _blur(plane, camera: CameraParameters, pixel_size_um: float, is_dapi: bool):
 @nb.njit(cache=True, nogil=True)
 def _glow(tissue, keratin, nest_um, air_um, first, y0, x0, scale, strength, stain, seed):
     """Autofluorescent matrix and elastic fibres; the film of pneumocytes along the airspaces."""
+    across = (x0 + np.arange(tissue.shape[1]) + 0.5) * scale
+    clouds = np.empty(across.size)
+    patches = np.empty(across.size)
     for i in range(tissue.shape[0]):
+        y = (y0 + i + 0.5) * scale
+        noise.smooth_row(clouds, y, across, 130.0, noise.TISSUE, seed)
+        noise.smooth_row(patches, y, across, 48.0, noise.FIBRE + 10, seed)
         for j in range(tissue.shape[1]):
-            y = (y0 + i + 0.5) * scale
-            x = (x0 + j + 0.5) * scale
+            x = across[j]
             nest = sample(nest_um, first, y, x)
             air = sample(air_um, first, y, x)
             solid = 1.0 / (1.0 + math.exp(min(max(air / 0.8, -40.0), 40.0)))
             stroma = solid / (1.0 + math.exp(min(max(nest / 1.5, -40.0), 40.0)))
-            cloud = noise.smooth(y, x, 130.0, noise.TISSUE, seed)
+            cloud = clouds[j]
             matrix = 0.6 + solid * (2.0 + 2.2 * cloud) + 1.6 * stroma * cloud
-            patch = max(noise.smooth(y, x, 48.0, noise.FIBRE + 10, seed) - 0.42, 0.0) * 3.2
+            patch = max(patches[j] - 0.42, 0.0) * 3.2
             fibre = 0.0
             if patch > 0 and stroma > 1e-6:
                 fibre = 17.0 * stroma * patch * _fibre(y, x, seed)
@@ -121,26 +126,27 @@ def _fibre(y, x, seed):
 @nb.njit(cache=True, nogil=True)
 def _light(lamp, y0, x0, scale, shading, uneven, seed):
     """Relative brightness everywhere: of the illumination, and with the nuclear stain's own."""
+    across = (x0 + np.arange(lamp.shape[2]) + 0.5) * scale
     for i in range(lamp.shape[1]):
-        for j in range(lamp.shape[2]):
-            y = (y0 + i + 0.5) * scale
-            x = (x0 + j + 0.5) * scale
-            lamp[0, i, j] = 1.0 + shading * noise.swing(y, x, 420.0, noise.SHADING, seed)
-            stain = 1.0 + uneven * noise.swing(y, x, 190.0, noise.SHADING + 2, seed)
-            lamp[1, i, j] = lamp[0, i, j] * stain
+        y = (y0 + i + 0.5) * scale
+        noise.swing_row(lamp[0, i], y, across, 420.0, noise.SHADING, seed)
+        noise.swing_row(lamp[1, i], y, across, 190.0, noise.SHADING + 2, seed)
+        for j in range(across.size):
+            lamp[0, i, j] = 1.0 + shading * lamp[0, i, j]
+            lamp[1, i, j] = lamp[0, i, j] * (1.0 + uneven * lamp[1, i, j])
 
 
 @nb.njit(cache=True, nogil=True)
 def _expose(plane, lamp, out, channel, y0, x0, scale, knobs, seed):
     """Stray light, shot noise, read noise, rounding."""
     shading, gain, photons_per_dn, read_noise = knobs
+    across = (x0 + np.arange(plane.shape[1]) + 0.5) * scale
+    stray = np.empty(across.size)
     for i in range(plane.shape[0]):
+        y = (y0 + i + 0.5) * scale
+        noise.swing_row(stray, y, across, 260.0, noise.SHADING + 4 + channel, seed)
         for j in range(plane.shape[1]):
-            y = (y0 + i + 0.5) * scale
-            x = (x0 + j + 0.5) * scale
-            veil = (
-                1.2 * shading * (1.0 + noise.swing(y, x, 260.0, noise.SHADING + 4 + channel, seed))
-            )
+            veil = 1.2 * shading * (1.0 + stray[j])
             light = gain * (plane[i, j] * lamp[i, j] + veil)
             sigma = math.sqrt(max(light, 0.0) / photons_per_dn + read_noise * read_noise)
             error = sigma * noise.normal(y0 + i, x0 + j, noise.PIXEL + channel, seed)
