@@ -27,7 +27,6 @@ from macprox.pipeline.contents import write_contents
 from macprox.pipeline.run import GIVEN_FORMAT, given_mark
 from macprox.pipeline.stages import Ledger, fingerprint
 from macprox.regions import Regions, polygons_from_mask
-from macprox.report import write_slide_report
 from macprox.results import SlideResult
 from macprox.spatial import ProximityParameters, annotate_neighbours, proximity
 from macprox.study import GIVEN, CohortParameters, ImageParameters, Study
@@ -153,6 +152,8 @@ def _one_slide(
         ledger.note(**_facts(cells, area, strata))
     result = SlideResult(folder.path)
     with ledger.stage("report", fingerprint("report", mark)):
+        from macprox.report import write_slide_report  # matplotlib: no tile needs it
+
         write_slide_report(result, folder.report)
     return SlideResult(folder.path)
 

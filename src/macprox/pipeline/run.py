@@ -18,7 +18,6 @@ from macprox.pipeline.seam_check import check_seams
 from macprox.pipeline.segmentation import Segmented, segment_slide
 from macprox.pipeline.stages import Ledger, fingerprint
 from macprox.pipeline.survey import load_survey, survey_slide
-from macprox.report import write_slide_report
 from macprox.results import SlideResult
 from macprox.segment.given import MAX_EXTENT_UM
 from macprox.slide import Slide
@@ -96,6 +95,8 @@ def finish_slide(
     if not ledger.is_done("report", mark) or not folder.report.exists():
         options.watcher.stage(folder.slide_id, "report", 0)
         with ledger.stage("report", mark):
+            from macprox.report import write_slide_report  # matplotlib: no tile needs it
+
             write_slide_report(SlideResult(folder.path), folder.report)
     return SlideResult(folder.path)
 
