@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage as ndi
+from skimage.morphology import remove_small_holes
 
-from macprox.image.filters import box_mean, gaussian, highest_near, lowest_near
+from macprox.image.filters import (
+    box_mean,
+    gaussian,
+    highest_near,
+    lowest_near,
+    opened,
+    without_small_holes,
+)
 from macprox.image.kernels import distance_inside, nearest_label
 from macprox.segment.clustering import persistent_basins
 from macprox.segment.objects import drop_small, first_pixels
@@ -39,6 +47,23 @@ def test_sliding_extremes_agree_with_scipy(seed, shape, radius):
     side = 2 * radius + 1
     np.testing.assert_array_equal(highest_near(levels, radius), ndi.maximum_filter(levels, side))
     np.testing.assert_array_equal(lowest_near(levels, radius), ndi.minimum_filter(levels, side))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, SHAPES, st.integers(0, 4), st.sampled_from([0.7, 0.9, 0.98]))
+def test_opening_agrees_with_scipy(seed, shape, radius, share):
+    mask = specks(seed, shape, share)
+    square = np.ones((2 * radius + 1,) * 2, bool)
+    eroded = ndi.binary_erosion(mask, square, border_value=1)
+    np.testing.assert_array_equal(opened(mask, radius), ndi.binary_dilation(eroded, square))
+
+
+@settings(max_examples=100, deadline=None)
+@given(SEEDS, SHAPES, st.integers(0, 20), st.sampled_from([0.3, 0.5, 0.7]))
+def test_filled_holes_agree_with_scikit_image(seed, shape, max_px, share):
+    mask = specks(seed, shape, share)
+    expected = remove_small_holes(mask, max_size=max_px) if max_px else mask
+    np.testing.assert_array_equal(without_small_holes(mask, max_px), expected)
 
 
 @settings(max_examples=60, deadline=None)

@@ -199,3 +199,76 @@ def _box_mean(levels, radius):
         for x in range(width):
             sums[x] -= leaving[x]
     return mean
+
+
+def opened(mask: np.ndarray, radius_px: int) -> np.ndarray:
+    """The parts of a mask that hold a ``(2r + 1)`` square, which may reach beyond the rim.
+
+    Parameters
+    ----------
+    mask : (y, x) bool
+    radius_px : int
+
+    Returns
+    -------
+    (y, x) bool
+    """
+    solid = lowest_near(mask.astype(np.int32), radius_px)
+    return highest_near(solid, radius_px).astype(bool)
+
+
+@nb.njit(cache=True, nogil=True)
+def without_small_holes(mask, max_px):
+    """A mask whose holes of at most ``max_px`` pixels are filled.
+
+    Parameters
+    ----------
+    mask : (y, x) bool
+    max_px : int
+
+    Returns
+    -------
+    (y, x) bool
+        A hole is what the mask or the rim encloses, on the 4-connected grid.
+    """
+    height, width = mask.shape
+    # Runs of background, at most one every second pixel; memory never touched is never taken.
+    runs = np.empty((3, height * (width // 2 + 1)), np.int32)  # y, x_start, x_stop
+    parent = np.empty(runs.shape[1], np.int32)
+    n, above = 0, 0
+    for y in range(height):
+        first = n
+        x = 0
+        while x < width:
+            if mask[y, x]:
+                x += 1
+                continue
+            start = x
+            while x < width and not mask[y, x]:
+                x += 1
+            runs[0, n], runs[1, n], runs[2, n], parent[n] = y, start, x, n
+            while above < first and runs[2, above] <= start:
+                above += 1
+            touching = above
+            while touching < first and runs[1, touching] < x:
+                a, b = _first_of(parent, touching), _first_of(parent, n)
+                parent[max(a, b)] = min(a, b)
+                touching += 1
+            n += 1
+        above = first
+    size = np.zeros(n, np.int64)
+    for run in range(n):
+        size[_first_of(parent, run)] += runs[2, run] - runs[1, run]
+    filled = mask.copy()
+    for run in range(n):
+        if size[_first_of(parent, run)] <= max_px:
+            filled[runs[0, run], runs[1, run] : runs[2, run]] = True
+    return filled
+
+
+@nb.njit(cache=True, nogil=True)
+def _first_of(parent, run):
+    while parent[run] != run:
+        parent[run] = parent[parent[run]]
+        run = parent[run]
+    return run

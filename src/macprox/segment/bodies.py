@@ -11,14 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage as ndi
-from skimage.morphology import remove_small_holes
 
-from macprox.image.filters import gaussian, highest_near
+from macprox.image.filters import gaussian, highest_near, opened, without_small_holes
 from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Box
 from macprox.segment.fronts import budget, spread
 from macprox.segment.lone_bodies import lone_bodies
+from macprox.segment.objects import share_inside
 from macprox.segment.parameters import MacrophageParameters
 
 SMOOTHING_UM = 0.5  # CD68 is granular: joins granules of one cell, not neighbours
@@ -121,7 +120,7 @@ def marker_levels(marker: np.ndarray, threshold: float, pixel_size_um: float) ->
         return np.zeros(marker.shape, np.int32)
     smoothed = gaussian(marker, SMOOTHING_UM / pixel_size_um)
     above = smoothed > np.float32(threshold)
-    filled = remove_small_holes(above, max_size=int(MAX_HOLE_UM2 / pixel_size_um**2))
+    filled = without_small_holes(above, int(MAX_HOLE_UM2 / pixel_size_um**2))
     step = np.float32(max(abs(threshold), 1e-6) / MARKER_STEPS)
     levels = np.where(filled, np.int32(MARKER_STEPS), np.int32(0))
     over = np.minimum((smoothed[above] - np.float32(threshold)) / step, np.float32(MARKER_TOP))
@@ -143,19 +142,13 @@ def claiming_nuclei(nuclei: np.ndarray, positive: np.ndarray, pixel_size_um: flo
     (n + 1,) bool
         Indexed by label.
     """
-    n_labels = int(nuclei.max(initial=0)) + 1
+    n_nuclei = int(nuclei.max(initial=0))
     ring = _ring(nuclei, max(1, round(RING_UM / pixel_size_um)))
-    around = _share(ring, positive, n_labels)
-    over = _share(nuclei, positive, n_labels)
+    around = share_inside(ring, positive, n_nuclei)
+    over = share_inside(nuclei, positive, n_nuclei)
     claims = (around >= RING_FRAC) & ((over >= OVER_FRAC) | (around >= SURROUNDED_FRAC))
     claims[0] = False
     return claims
-
-
-def _share(labels: np.ndarray, positive: np.ndarray, n_labels: int) -> np.ndarray:
-    """Share of each label's pixels that are positive."""
-    total = np.bincount(labels.ravel(), minlength=n_labels)
-    return np.bincount(labels[positive], minlength=n_labels) / np.maximum(total, 1)
 
 
 def _ring(nuclei: np.ndarray, width_px: int) -> np.ndarray:
@@ -206,5 +199,4 @@ def macrophage_bodies(
 
 def _opened(mask: np.ndarray, half_width_um: float, pixel_size_um: float) -> np.ndarray:
     """Parts of a mask that hold a square of twice the half-width."""
-    side = 2 * max(1, round(half_width_um / pixel_size_um)) + 1
-    return ndi.binary_opening(mask, np.ones((side, side), bool)) if mask.any() else mask
+    return opened(mask, max(1, round(half_width_um / pixel_size_um))) if mask.any() else mask

@@ -64,7 +64,7 @@ def spread(seeds, marker, peak, budget):
     pixels = np.empty(1024, np.int64)
     older = np.empty(1024, np.int64)
     listed = 0
-    # Grown between fronts and seeds only: in a loop over all pixels it would cost tenfold.
+    # Over the seeds alone: where room may grow, a loop over all pixels costs tenfold.
     for seed in np.flatnonzero(seeds > 0):
         y, x = seed // width, seed % width
         cost[y, x] = 0

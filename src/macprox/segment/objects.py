@@ -96,6 +96,29 @@ def _areas(labels, n_labels):
     return areas
 
 
+@nb.njit(cache=True, nogil=True)
+def share_inside(labels, mask, n_labels):
+    """Share of each label's pixels that lie in a mask; 0 where it has none.
+
+    Parameters
+    ----------
+    labels : (y, x) int32
+    mask : (y, x) bool
+    n_labels : int
+
+    Returns
+    -------
+    (n_labels + 1,) float64
+    """
+    pixels, inside = np.zeros(n_labels + 1, np.int64), np.zeros(n_labels + 1, np.int64)
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            if labels[y, x] > 0:
+                pixels[labels[y, x]] += 1
+                inside[labels[y, x]] += mask[y, x]
+    return inside / np.maximum(pixels, 1)
+
+
 def drop_small(labels: np.ndarray, min_area_px: float) -> np.ndarray:
     """Without the objects of fewer than ``min_area_px`` pixels."""
     areas = _areas(np.ascontiguousarray(labels, np.int32), int(labels.max(initial=0)))
