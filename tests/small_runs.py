@@ -17,6 +17,7 @@ from scipy import ndimage as ndi
 import scenes
 import slide_files
 from macprox import cli
+from macprox.results import SlideResult
 
 CHANNELS = ("DAPI", "panCK", "CD68")
 STUDY = """
@@ -93,10 +94,7 @@ def without_reports() -> Iterator[None]:
     def write(_: object, path: Path) -> None:
         path.write_text("left out")
 
-    with (
-        patch("macprox.pipeline.run.write_slide_report", write),
-        patch("macprox.pipeline.given.write_slide_report", write),
-    ):
+    with patch("macprox.report.write_slide_report", write):
         yield
 
 
@@ -115,3 +113,13 @@ def no_pixels() -> Iterator[None]:
 
     with patch("macprox.slide.Slide.read", refuse):
         yield
+
+
+def assert_explained(result: SlideResult) -> None:
+    """No number about macrophages and tumour, and a reason in each row instead."""
+    statistics = result.statistics()
+    unexplained = statistics["value"].isna() & (statistics["reason"].fillna("") == "")
+    assert not unexplained.any()
+    pairs = statistics.query("statistic in ('nearest_mean_um', 'g')")
+    assert len(pairs) > 0
+    assert pairs[["value", "expected", "p"]].isna().all(axis=None)
