@@ -54,7 +54,7 @@ def test_the_model_free_method_is_behind_its_name():
 def test_a_wrong_name_gets_the_nearest():
     with pytest.raises(StudyError, match=r"found 'star_dist'\. Did you mean 'stardist'"):
         SegmentationParameters(method="star_dist")
-    with pytest.raises(StudyError, match="method must be one of unet, watershed, stardist"):
+    with pytest.raises(StudyError, match="method must be one of unet, watershed, stardist, cellp"):
         SegmentationParameters(method="")
 
 
@@ -88,8 +88,8 @@ def test_a_method_that_cannot_be_imported_is_told():
     ("fields", "message"),
     [
         ({"method": "labels"}, "labels = None and method = 'labels' do not go together"),
-        ({"labels": "a.tif"}, "labels = 'a.tif' and method = 'watershed' do not go together"),
-        ({"model": "a.pt"}, "model is for learned methods; 'watershed' has no model"),
+        ({"labels": "a.tif"}, "labels = 'a.tif' and method = 'unet' do not go together"),
+        ({"model": "a.pt"}, "model is for learned methods; 'unet' has no model"),
         ({"method": "stardist", "model_pixel_size_um": 0.0}, "must be a positive number"),
     ],
 )

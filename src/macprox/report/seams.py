@@ -43,6 +43,6 @@ def _of_views(views: dict[str, Any]) -> str:
     return (
         f"{views['crossing']:,} of {views['objects']:,} nuclei lie across seams between tiles; "
         f"{views['without_twin']:,} of them ({share:.1%}) have an outline that depends on the tile "
-        f"(IoU below 0.9), {views['unmatched']:,} were seen by one tile only, {views['joined']:,} "
-        f"were put together from two or more views, {views['cut']:,} were cut."
+        f"(IoU below 0.9), {views['unmatched']:,} were seen by one tile only. Where tiles overlap, "
+        f"{views['joined']:,} nuclei were matched and {views['cut']:,} lost pixels to another."
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage as ndi
 
 from macprox.image.tiles import Box
+from macprox.segment.network_grid import NetworkGrid
 
 # Models are trained on nuclei that differ by more than this; a nearly right scale is kept, since
 # interpolation costs sharpness.
@@ -41,7 +41,7 @@ class ModelGrid:
         return Box(y0, y1, x0, x1)
 
     def sample(self, pixels: np.ndarray, outer: Box) -> np.ndarray:
-        """Pixels of a box of the slide as the model's pixels; linear, smoothed before if coarser.
+        """Pixels of a box of the slide as the model's pixels, as the built-in network samples.
 
         Parameters
         ----------
@@ -54,14 +54,9 @@ class ModelGrid:
         (y, x) float32
             Of the shape of ``box(outer)``.
         """
-        if self.step == 1:
-            return pixels
-        if self.step > 1:
-            pixels = ndi.gaussian_filter(pixels, 0.5 * (self.step**2 - 1) ** 0.5)
-        grid = self.box(outer)
-        rows = (np.arange(grid.y0, grid.y1) + 0.5) * self.step - 0.5 - outer.y0
-        columns = (np.arange(grid.x0, grid.x1) + 0.5) * self.step - 0.5 - outer.x0
-        return _between(_between(pixels, rows, 0), columns, 1)
+        return NetworkGrid(self.step).resample(
+            np.ascontiguousarray(pixels, np.float32), outer, self.box(outer)
+        )
 
     def to_slide(self, labels: np.ndarray, outer: Box) -> np.ndarray:
         """Labels of ``box(outer)`` on the pixels of ``outer``: each takes that of its centre."""
@@ -71,13 +66,3 @@ class ModelGrid:
         rows = ((np.arange(outer.y0, outer.y1) + 0.5) / self.step).astype(int) - grid.y0
         columns = ((np.arange(outer.x0, outer.x1) + 0.5) / self.step).astype(int) - grid.x0
         return labels[np.ix_(rows, columns)]
-
-
-def _between(pixels: np.ndarray, position: np.ndarray, axis: int) -> np.ndarray:
-    """Linear interpolation along one axis; the rim's values beyond it."""
-    position = np.clip(position, 0, pixels.shape[axis] - 1)
-    low = position.astype(int)
-    high = np.minimum(low + 1, pixels.shape[axis] - 1)
-    weight = (position - low).astype(np.float32)
-    weight = weight[:, None] if axis == 0 else weight
-    return np.take(pixels, low, axis) * (1 - weight) + np.take(pixels, high, axis) * weight
