@@ -20,6 +20,7 @@ from macprox.phenotype.gate_table import apply_gates, gate_table
 from macprox.phenotype.gates import propose_gate
 from macprox.pipeline.areas import find_areas
 from macprox.pipeline.artefacts import facts_of, found_at
+from macprox.pipeline.odd_cells import is_counted, macrophages_without_nucleus, odd_cell_flags
 from macprox.regions import Regions
 from macprox.regions.tumour import FEW_CELLS
 from macprox.spatial import (
@@ -32,7 +33,8 @@ from macprox.study import Study
 from macprox.window import Window
 
 MIN_TRUSTED_FRAC = 0.5
-AF_SUSPECT, ARTEFACT = "af_suspect", "artefact"  # what the headline is told without
+# What the headline is told without.
+AF_SUSPECT, ARTEFACT, ANUCLEATE = "af_suspect", "artefact", "anucleate"
 
 
 def analysis_inputs(study: Study, folder: SlideFolder) -> list[Any]:
@@ -73,29 +75,33 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     cells, lost_edits = _name(cells, study, corrections)
     proximity = study.proximity
     targets = [name for name in (*proximity.macrophages, proximity.tumour) if study.phenotypes]
-    is_observed = cells["in_window"] & ~cells["excluded"]
-    observed = annotate_neighbours(cells[is_observed], targets, proximity.radii_um)
+    observed = cells[cells["in_window"] & ~cells["excluded"]]
+    counted = observed[is_counted(observed, proximity)]
+    counted = annotate_neighbours(counted, targets, proximity.radii_um)
     window = None if regions.observed.is_empty else Window.from_polygon(regions.observed)
     statistics = slide_statistics(
-        observed, window, regions.tumour, proximity, study.regions.margin_um
+        counted, window, regions.tumour, proximity, study.regions.margin_um
     )
     write_parquet(folder.gates, gates)
     write_regions(folder.regions, regions, pixel_size_um)
-    write_parquet(folder.cells, _with_columns_of(cells, observed))
+    write_parquet(folder.cells, _with_columns_of(cells, counted))
     write_parquet(folder.statistics, statistics)
     found = facts_of(artefacts, observed["artefact"], regions.tissue_window.area)
     return {
-        "counts": _counts(cells, regions),
+        "counts": {
+            **_counts(cells, regions),
+            "macrophages_without_nucleus": macrophages_without_nucleus(observed, study),
+        },
         "artefacts": found,
-        "sensitivity": _sensitivity(observed, study, regions),
+        "sensitivity": _sensitivity(counted, study, regions),
         "quality": _quality(observed, regions, study, {**manifest, "artefacts": found}),
         "warnings": [*areas.messages, *(f"Edit finds no cell any more: {e}" for e in lost_edits)],
     }
 
 
-def _with_columns_of(cells: pd.DataFrame, observed: pd.DataFrame) -> pd.DataFrame:
-    """All cells with the distances of the observed; an excluded cell has no neighbours."""
-    return cells.join(observed[observed.columns.difference(cells.columns, sort=False)])
+def _with_columns_of(cells: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
+    """All cells with the distances of the counted; an excluded cell has no neighbours."""
+    return cells.join(counted[counted.columns.difference(cells.columns, sort=False)])
 
 
 def _gated(
@@ -141,16 +147,17 @@ def _name(
     return apply_to_cells(cells, corrections)
 
 
-def _sensitivity(observed: pd.DataFrame, study: Study, regions: Regions) -> list[dict[str, Any]]:
+def _sensitivity(counted: pd.DataFrame, study: Study, regions: Regions) -> list[dict[str, Any]]:
     """The headline without cells that may not be what they seem; JSON knows no NaN."""
     if regions.tumour.is_empty:
         return []
-    glowing = observed["af_suspect"].to_numpy(bool)
-    flagged = observed["artefact"].to_numpy(object) != ""
+    glowing = counted["af_suspect"].to_numpy(bool)
+    flagged = counted["artefact"].to_numpy(object) != ""
     doubtful = {AF_SUSPECT: glowing, ARTEFACT: flagged}
+    doubtful[ANUCLEATE] = ~counted["has_nucleus"].to_numpy(bool)
     if glowing.any() and flagged.any():
         doubtful[f"{AF_SUSPECT} or {ARTEFACT}"] = glowing | flagged
-    rows = headline_without(observed, study.proximity, doubtful)
+    rows = headline_without(counted, study.proximity, doubtful)
     return [{key: None if value != value else value for key, value in row.items()} for row in rows]
 
 
@@ -202,4 +209,5 @@ def _quality(
         share = n_suspect / len(observed)
         message = f"{n_suspect} cells ({share:.1%}) are bright in the autofluorescence channel."
         flags.append(QualityFlag("autofluorescent_cells", share, message, "info"))
+    flags += odd_cell_flags(observed, study)
     return [flag.to_dict() for flag in flags]

@@ -21,6 +21,7 @@ BOTH = "af_suspect or artefact"
 LEFT_OUT = {
     "af_suspect": "bright in autofluorescence",
     "artefact": "in flagged areas",
+    "anucleate": "whose nucleus is not in the plane",
     BOTH: "either",
 }
 NO_NUMBER = "without these cells there is nothing to compare"

@@ -11,6 +11,7 @@ from macprox.errors import StudyError
 
 NULLS = ("relabel", "permute", "csr")
 STRATA = ("region", "compartment")
+COUNT, LEAVE_OUT = "count", "leave_out"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class ProximityParameters:
         Macrophage phenotypes. With two or more, the lineage null compares them.
     tumour : str
         The tumour phenotype.
+    anucleate : "count" or "leave_out"
+        Whether macrophages whose nucleus is not in the plane take part in distances, counts and
+        the headline. They are in the cell table either way.
     radii_um : tuple of float
         Increasing. Counts and G are given at each.
     primary_radius_um : float
@@ -43,6 +47,7 @@ class ProximityParameters:
 
     macrophages: tuple[str, ...] = ()
     tumour: str = "Tumour"
+    anucleate: str = COUNT
     radii_um: tuple[float, ...] = (10.0, 20.0, 30.0, 50.0, 100.0)
     primary_radius_um: float = 20.0
     null: str = "relabel"
@@ -59,6 +64,8 @@ class ProximityParameters:
         self._check_radii()
         if self.null not in NULLS:
             raise StudyError(f"null must be one of {', '.join(NULLS)}, found {self.null!r}.")
+        if self.anucleate not in (COUNT, LEAVE_OUT):
+            raise StudyError(f"anucleate must be {COUNT} or {LEAVE_OUT}, found {self.anucleate!r}.")
         for name in ("n_permutations", "seed"):
             if not _is_count(getattr(self, name)):
                 raise StudyError(

@@ -1,0 +1,61 @@
+"""What a reader should know about cells that are not simply a nucleus with its cytoplasm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from macprox.image.quality import QualityFlag
+from macprox.spatial.parameters import LEAVE_OUT, ProximityParameters
+from macprox.study import Study
+
+GIANT_NUCLEUS_UM2 = 700.0  # 30 um across; the largest tumour nuclei are about 25
+
+
+def is_counted(cells: pd.DataFrame, proximity: ProximityParameters) -> np.ndarray:
+    """(n,) bool: the cells that the study lets take part in statistics."""
+    if proximity.anucleate == LEAVE_OUT:
+        return cells["has_nucleus"].to_numpy(bool)
+    return np.ones(len(cells), bool)
+
+
+def macrophages_without_nucleus(observed: pd.DataFrame, study: Study) -> dict[str, int]:
+    """How many observed macrophages have no nucleus in the plane, by class.
+
+    Parameters
+    ----------
+    observed : DataFrame
+        Of all observed cells, whether they are counted or not.
+    study : Study
+    """
+    lone = observed.loc[~observed["has_nucleus"].astype(bool), "phenotype"]
+    return {name: int((lone == name).sum()) for name in study.proximity.macrophages}
+
+
+def odd_cell_flags(observed: pd.DataFrame, study: Study) -> list[QualityFlag]:
+    """Macrophages without a nucleus, clumps, giant nuclei."""
+    flags = []
+    n_lone = sum(macrophages_without_nucleus(observed, study).values())
+    n_all = int(observed["phenotype"].isin(study.proximity.macrophages).sum())
+    if n_lone:
+        left_out = study.proximity.anucleate == LEAVE_OUT
+        message = (
+            f"{n_lone} of the {n_all} macrophages have no nucleus in the plane; they are "
+            f"{'left out of' if left_out else 'counted in'} every distance and share."
+        )
+        flags.append(QualityFlag("macrophages_without_nucleus", n_lone / n_all, message, "info"))
+    n_clump = int(observed["clump"].sum())
+    if n_clump:
+        message = (
+            f"{n_clump} bodies without a nucleus were cut from marker areas wider than "
+            f"{study.segmentation.macrophages.max_diameter_um:g} µm: clumps or debris."
+        )
+        flags.append(QualityFlag("clumps", n_clump, message))
+    n_giant = int((observed["nucleus_area_um2"] > GIANT_NUCLEUS_UM2).sum())
+    if n_giant:
+        message = (
+            f"{n_giant} nuclei are larger than {GIANT_NUCLEUS_UM2:g} µm²: merged, debris, or a "
+            "wrong pixel size."
+        )
+        flags.append(QualityFlag("giant_nuclei", n_giant, message))
+    return flags
