@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +17,6 @@ from macprox.batch import BatchError
 from macprox.cli import SOME_FAILED, USER_ERROR
 from macprox.errors import PixelSizeError
 from small_runs import macprox
-
-PANCK, CD68 = 1, 2
-AUTO = (
-    ("[markers.panCK]\ngate = 300", "[markers.panCK]"),
-    ("[markers.CD68]\ngate = 300", "[markers.CD68]"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +192,7 @@ def test_an_image_of_few_pixels_is_a_slide_without_cells(tissue, study, tmp_path
     assert ended.code == 0, ended.err
     result = mp.open_result(tmp_path / "out" / "slides" / "dot")
     assert len(result.cells()) == 0
-    assert_explained(result)
+    small_runs.assert_explained(result)
 
 
 def test_a_slide_without_a_scale(tissue, study, tmp_path):
@@ -219,100 +212,6 @@ def test_a_scale_that_is_none(slide, study, tmp_path, size):
     assert_mistake(ended, "positive number of micrometres")
     with pytest.raises(PixelSizeError, match="positive number of micrometres"):
         mp.run(slide, study, tmp_path / "out", pixel_size_um=float(size))
-
-
-# --- what is on the slide
-
-
-def analysed(tissue, study, tmp_path, figures=False, **planes) -> mp.SlideResult:
-    """A slide with some channels replaced, from pixels to its numbers, or to its report."""
-    image = tissue.copy()
-    for name, plane in planes.items():
-        image[small_runs.CHANNELS.index(name)] = plane
-    path = small_runs.write_slide(tmp_path / "s.ome.tif", image)
-    with nullcontext() if figures else small_runs.without_reports():
-        ended = macprox("run", path, "-s", study, "-o", tmp_path / "out", "--quiet")
-    assert ended.code == 0, ended.err
-    result = mp.open_result(tmp_path / "out" / "slides" / "s")
-    if figures:
-        assert (result.path / "report.html").stat().st_size > 10_000
-    return result
-
-
-def assert_explained(result: mp.SlideResult) -> None:
-    """No number about macrophages and tumour, and a reason in each row instead."""
-    statistics = result.statistics()
-    unexplained = statistics["value"].isna() & (statistics["reason"].fillna("") == "")
-    assert not unexplained.any()
-    pairs = statistics.query("statistic in ('nearest_mean_um', 'g')")
-    assert len(pairs) > 0
-    assert pairs[["value", "expected", "p"]].isna().all(axis=None)
-
-
-def flags(result: mp.SlideResult) -> set[str]:
-    return {flag["flag"] for flag in result.manifest["quality"]}
-
-
-def dark(shape=(256, 256)) -> np.ndarray:
-    """Camera noise without a stain."""
-    return np.random.default_rng(0).normal(200, 14, shape).astype(np.uint16)
-
-
-def test_this_tissue_has_an_answer(tissue, study, tmp_path):
-    """The control of everything below."""
-    statistics = analysed(tissue, study, tmp_path).statistics()
-    assert statistics.query("statistic == 'nearest_mean_um'")["value"].notna().any()
-
-
-def test_a_slide_of_zeros(tissue, study, tmp_path):
-    result = analysed(tissue, study, tmp_path, figures=True, DAPI=0, panCK=0, CD68=0)
-    assert len(result.cells()) == 0
-    assert {"no_tissue", "constant_channel"} <= flags(result)
-    assert_explained(result)
-
-
-@pytest.mark.parametrize("level", [0, 65535])
-def test_a_slide_without_nuclei(tissue, study, tmp_path, level):
-    """Marker without nuclei is no tissue; what was seen there is counted nowhere."""
-    result = analysed(tissue, study, tmp_path, figures=level == 0, DAPI=level)
-    assert result.manifest["counts"]["cells_observed"] == 0
-    assert {"no_tissue", "constant_channel"} <= flags(result)
-    assert_explained(result)
-
-
-@pytest.mark.parametrize(
-    ("plane", "changes"),
-    [(0, AUTO), (700, ()), ("dark", ()), ("dark", AUTO)],
-    ids=["zeros", "one value", "noise, gate given", "noise, automatic gate"],
-)
-def test_no_tumour_cells(tissue, changed, tmp_path, plane, changes):
-    level = dark() if plane == "dark" else plane
-    figures = plane == "dark" and not changes
-    result = analysed(tissue, changed(*changes), tmp_path, figures, panCK=level)
-    assert not result.cells()["panck_positive"].any()
-    assert "Tumour" not in set(result.cells()["phenotype"])
-    assert {"few_tumour_cells", "no_tumour_cells"} <= flags(result)
-    assert result.regions().tumour.is_empty
-    assert_explained(result)
-    reasons = result.statistics().query("statistic == 'nearest_mean_um'")["reason"]
-    assert reasons.str.contains("no tumour region").all()
-
-
-@pytest.mark.parametrize(
-    ("plane", "changes"),
-    [(0, AUTO), (700, ()), ("dark", ()), ("dark", AUTO)],
-    ids=["zeros", "one value", "noise, gate given", "noise, automatic gate"],
-)
-def test_no_macrophages(tissue, changed, tmp_path, plane, changes):
-    level = dark() if plane == "dark" else plane
-    figures = plane == "dark" and not changes
-    result = analysed(tissue, changed(*changes), tmp_path, figures, CD68=level)
-    assert not result.cells()["cd68_positive"].any()
-    assert (result.cells()["phenotype"] == "Tumour").sum() > 20
-    assert_explained(result)
-    reasons = result.statistics().query("statistic == 'nearest_mean_um'")["reason"]
-    assert reasons.str.contains("no cells of 'Macrophage'").all()
-    assert result.cells()["nearest_macrophage_um"].isna().all()
 
 
 # --- names and places
