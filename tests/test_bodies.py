@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from benchmarks.bodies import Truth, row, scores
 
 import scenes
 from macprox.errors import StudyError
@@ -172,3 +173,22 @@ def test_a_mask_is_a_marker_too():
 def test_a_pixel_threshold_is_positive():
     with pytest.raises(StudyError, match="pixel_threshold must be a positive number, found -3"):
         MacrophageParameters(pixel_threshold=-3.0)
+
+
+def test_the_benchmark_counts_by_hand():
+    bodies = np.zeros((20, 60), np.int64)
+    bodies[5:15, 5:15] = 1  # with a nucleus; the found cell is half as large again
+    bodies[5:15, 30:40] = 2  # without
+    bodies[0:8, 50:58] = 3  # cut by the rim: not judged
+    truth = Truth(bodies, np.array([False, True, False, True]), px_um2=1.0)
+    nuclei, cells = np.zeros_like(bodies), np.zeros_like(bodies)
+    nuclei[8:12, 8:12] = 1
+    cells[5:15, 5:20] = 1
+    cells[5:15, 30:36] = 2
+    cells[16:19, 30:40] = 3  # nothing there
+    found = scores(truth, nuclei, cells)
+    assert found["iou"] == pytest.approx([2 / 3])
+    assert found["area_error"] == pytest.approx([0.5])
+    assert found["found"].tolist() == [True]
+    assert found["false"].tolist() == [False, True]
+    assert row([found, found])["anucleate false"] == "2 of 4"

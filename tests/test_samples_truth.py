@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import shapely
 import tifffile
+from benchmarks.bodies import read_truth, scores
 from scipy import ndimage as ndi
 from scipy.spatial import cKDTree
 from skimage.filters import threshold_otsu
@@ -19,6 +20,7 @@ from skimage.segmentation import watershed
 
 import macprox as mp
 from macprox.io.geojson import read_drawn
+from macprox.segment.cells import grow_cells
 
 SLIDES = ("P01_early", "P02_late", "P03_early")
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_data"
@@ -152,6 +154,28 @@ def test_macrophages_without_a_nucleus_are_found(samples):
     n_found = sum(int((~sample.cells["has_nucleus"]).sum()) for sample in samples)
     assert n_true > 50
     assert abs(n_found - n_true) <= 0.2 * n_true
+
+
+def test_macrophage_bodies_fit_far_better_than_rings(samples):
+    bodies, rings = [], []
+    for sample in samples:
+        truth = read_truth(SAMPLES, sample.slide_id, 0.5)
+        nuclei, cells = (
+            np.asarray(sample.result.labels(name), np.int64) for name in ("nuclei", "cells")
+        )
+        bodies.append(scores(truth, nuclei, cells))
+        ring = grow_cells(nuclei.astype(np.int32), 4.0, 0.5).astype(np.int64)
+        rings.append(scores(truth, nuclei, ring))
+    fit, fit_of_rings = (np.concatenate([one["iou"] for one in parts]) for parts in (bodies, rings))
+    error, error_of_rings = (
+        np.median(np.concatenate([one["area_error"] for one in parts])) for parts in (bodies, rings)
+    )
+    assert fit.mean() > 0.78 > 0.70 > fit_of_rings.mean()
+    assert error < 0.15 < 0.22 < error_of_rings
+    found = np.concatenate([one["found"] for one in bodies])
+    false = np.concatenate([one["false"] for one in bodies])
+    assert found.mean() > 0.75
+    assert false.mean() < 0.2
 
 
 def test_the_tumour_is_outlined_where_it_is(samples):
