@@ -36,7 +36,7 @@ PARTS = {
     "tile, the rest": ("macprox.pipeline.segmentation", "_TileJob.__call__"),
     "segmentation, the rest": ("macprox.pipeline.run", "segment_slide"),
     "analysis": ("macprox.pipeline.run", "analyse_slide"),
-    "report": ("macprox.pipeline.run", "write_slide_report"),
+    "report": ("macprox.report", "write_slide_report"),
 }
 CELLS_DONE = "analysis"  # before it, cells are measured and labels on disk
 
