@@ -114,28 +114,29 @@ def _extreme(levels, radius, flip):
     prefix = np.empty(width, np.int32)
     lines = np.full((2, width + 2 * radius), nothing, np.int32)
     for block in range(-radius, height - radius, side):
+        for x in range(width):
+            prefix[x] = suffix[side - 1, x] = nothing
         for i in range(side - 1, -1, -1):
-            row = suffix[i]
-            if i == side - 1:
-                row[:] = nothing
-            else:
-                row[:] = suffix[i + 1]
+            row, below = suffix[i], suffix[min(i + 1, side - 1)]
+            here = levels[min(max(block + i, 0), height - 1)]
             if 0 <= block + i < height:
-                here = levels[block + i]
                 for x in range(width):
-                    row[x] = max(row[x], here[x] ^ flip)
-        prefix[:] = nothing
+                    row[x] = max(below[x], here[x] ^ flip)
+            else:
+                for x in range(width):
+                    row[x] = below[x]
         for i in range(min(side, height - radius - block)):
             entering = block + side + i - 1
             if i > 0 and entering < height:
                 here = levels[entering]
                 for x in range(width):
                     prefix[x] = max(prefix[x], here[x] ^ flip)
-            row, line = suffix[i], lines[0, radius : radius + width]
+            row, line = suffix[i], lines[0]
+            for x in range(radius):
+                line[x] = line[radius + width + x] = nothing
+            middle = line[radius:]
             for x in range(width):
-                line[x] = max(row[x], prefix[x])
-            lines[0, :radius] = nothing
-            lines[0, radius + width :] = nothing
+                middle[x] = max(row[x], prefix[x])
             _extreme_along(lines, side, extreme[block + i + radius], flip)
     return extreme
 

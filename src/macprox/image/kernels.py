@@ -39,7 +39,8 @@ def distance_inside(mask, cap_px):
     line = np.full(width + 2 * cap, cap * cap, np.int32)
     squared = line[cap : cap + width]
     best = np.empty(width, np.int32)
-    run[:] = cap
+    for x in range(width):
+        run[x] = cap
     for y in range(height - 1, -1, -1):
         inside, row = mask[y], distance[y]
         farthest = none
@@ -82,13 +83,15 @@ def nearest_label(labels, radius_px):
     label, run = np.zeros(width, np.int32), np.full(width, reach + 1, np.int32)
     for y in range(height):
         _step_along_columns(labels[y], label, run, reach)
-        nearest[y], above[y] = label, run
+        for x in range(width):
+            nearest[y, x], above[y, x] = label[x], run[x]
     # Squared distance and label in one number, so that the lower number is the nearer pixel.
     beyond = np.int64((reach + 1) ** 2) << 32
     line = np.full(width + 2 * reach, beyond, np.int64)
     rows = line[reach : reach + width]
     best = np.empty(width, np.int64)
-    label[:], run[:] = 0, reach + 1
+    for x in range(width):
+        label[x], run[x] = 0, reach + 1
     for y in range(height - 1, -1, -1):
         _step_along_columns(labels[y], label, run, reach)
         up, out = above[y], nearest[y]

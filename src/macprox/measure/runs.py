@@ -92,8 +92,8 @@ def _extremes_of_rows(cells, y, reach, highest, lowest):
     """Highest label, and lowest above 0, of each column in the rows within reach."""
     height, width = cells.shape
     nobody = np.int32(2**31 - 1)
-    highest[:] = 0
-    lowest[:] = nobody
+    for x in range(highest.size):
+        highest[x], lowest[x] = 0, nobody
     high, low = highest[reach : reach + width], lowest[reach : reach + width]
     for yy in range(max(y - reach, 0), min(y + reach + 1, height)):
         row = cells[yy]

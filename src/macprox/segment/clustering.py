@@ -38,8 +38,8 @@ def _steepest_steps(framed):
     best = np.empty(width, np.int32)
     step = np.empty(width, np.int32)
     for y in range(1, framed.shape[0] - 1):
-        best[:] = -1
-        step[:] = OUTSIDE
+        for x in range(width):
+            best[x], step[x] = -1, OUTSIDE
         for neighbour in range(9):
             # In raster order a later pixel must be higher to come first.
             level = framed[y - 1 + neighbour // 3, neighbour % 3 :]
@@ -57,7 +57,10 @@ def _steepest_steps(framed):
 def _climb(steps, width):
     """The basin of every pixel, 1, 2, ..., 0 outside, and the pixel of each basin's peak."""
     basins = np.zeros(steps.size, np.int32)
-    peak_of = np.zeros(1 + np.sum(steps == PEAK), np.int64)
+    n_peaks = 0
+    for pixel in range(steps.size):
+        n_peaks += steps[pixel] == PEAK
+    peak_of = np.zeros(1 + n_peaks, np.int64)
     by_step = np.array([-width - 1, -width, -width + 1, -1, 0, 1, width - 1, width, width + 1])
     count = 0
     for start in range(steps.size):
@@ -90,14 +93,18 @@ def _meetings(framed, basins):
     beside_another = np.empty(width, np.bool_)
     for y in range(1, framed.shape[0] - 1):
         here = basins[y, 1:]
-        beside_another[:] = False
+        for x in range(width):
+            beside_another[x] = False
         for neighbour in range(9):
             there = basins[y - 1 + neighbour // 3, neighbour % 3 :]
             for x in range(width):
                 beside_another[x] |= (there[x] != here[x]) & (there[x] > 0)
         if n + 8 * width > len(meetings):
-            room = np.empty((len(meetings) + 8 * width, 3), np.int32)
-            meetings = np.concatenate((meetings, room))
+            more = np.empty((2 * len(meetings) + 8 * width, 3), np.int32)
+            for i in range(n):
+                for column in range(3):
+                    more[i, column] = meetings[i, column]
+            meetings = more
         n = _append_row(meetings, n, framed, basins, y, beside_another)
     return meetings[:n]
 
@@ -149,7 +156,9 @@ def _root(parent, basin):
 @nb.njit(cache=True, nogil=True)
 def _merge(meetings, levels, peak_of, persistence):
     """Which basin each basin belongs to, once the shallow ones have joined their neighbours."""
-    parent = np.arange(len(peak_of)).astype(np.int32)
+    parent = np.empty(len(peak_of), np.int32)
+    for basin in range(len(parent)):
+        parent[basin] = basin
     for i in _descending(meetings):
         low, high = _root(parent, meetings[i, 1]), _root(parent, meetings[i, 2])
         low_peak, high_peak = peak_of[low], peak_of[high]

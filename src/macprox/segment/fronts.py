@@ -87,7 +87,10 @@ def spread(seeds, marker, peak, budget):
 
 @nb.njit(cache=True, nogil=True)
 def _twice(room):
-    return np.concatenate((room, np.empty_like(room)))
+    more = np.empty(2 * room.size, np.int64)
+    for i in range(room.size):
+        more[i] = room[i]
+    return more
 
 
 @nb.njit(cache=True, nogil=True)
