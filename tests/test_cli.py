@@ -186,8 +186,8 @@ def test_run_ends_with_an_answer_and_where_to_look(done, slides, study):
 def test_a_run_leaves_a_whole_result_folder(done):
     left = {path.name for path in (done / "slides" / "a").iterdir()}
     assert left == {
-        "cells.parquet", "gates.parquet", "labels.zarr", "manifest.json", "regions.geojson",
-        "report.html", "statistics.parquet", "work",
+        "cells.parquet", "gates.parquet", "labels.zarr", "manifest.json", "quality.geojson",
+        "regions.geojson", "report.html", "statistics.parquet", "work",
     }  # fmt: skip
     assert {path.name for path in done.iterdir()} == {"index.html", "slides", "study.toml"}
     assert "slides/a/report.html" in (done / "index.html").read_text(encoding="utf-8")
