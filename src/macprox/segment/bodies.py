@@ -67,21 +67,29 @@ class Bodies:
     clump: np.ndarray
 
 
-def halo_um(parameters: MacrophageParameters) -> float:
-    """How far a tile must see right nuclei beyond its core for the core's bodies to be right.
+def halo_um(parameters: MacrophageParameters, of_nuclei_um: float) -> float:
+    """How far a tile must look beyond its core for the core's bodies to be right.
 
     Proven, given the nuclei: who owns a pixel follows from the seeds within ``reach_um``, because
     a path costs at least its length and longer ones are not followed; a nucleus is a seed by what
-    lies within `RING_UM` of it; smoothing and holes add 4 um. Twice the reach sees the whole of a
-    body that begins in the core, and its competitors.
+    lies within `RING_UM` of it; smoothing and holes add 4 um. Twice the reach beyond the nuclei's
+    own halo sees the whole of a body that begins in the core, and its competitors.
 
     Statistical: where bodies without a nucleus are parted follows from the shape of their marker
     area, which may be of any extent; in practice from its necks nearby. Each ends within
-    ``max_diameter_um`` of its first pixel, which half of it beyond the nuclei's own halo covers.
+    ``max_diameter_um`` of its first pixel, and its far end from what is within a reach and a
+    nucleus of there, not from the whole of the nuclei's halo, which is a bound and not a habit.
     tests/test_tile_independence.py finds no difference among crowded macrophages and debris; a
     kept object that reaches its tile's frame nonetheless is counted and reported (``n_cut``).
+
+    Parameters
+    ----------
+    parameters : MacrophageParameters
+    of_nuclei_um : float
+        The halo of the method that finds nuclei.
     """
-    return max(2 * parameters.reach_um, parameters.max_diameter_um / 2)
+    largest_body = parameters.max_diameter_um + parameters.reach_um + OWN_UM / 2
+    return max(of_nuclei_um + 2 * parameters.reach_um, largest_body)
 
 
 def body_threshold(marker: np.ndarray) -> float:
@@ -182,15 +190,18 @@ def macrophage_bodies(
     peak = highest_near(levels, max(1, round(PEAK_UM / pixel_size_um)))
     seeds = np.where(claims, np.arange(len(claims)), 0).astype(np.int32)[nuclei]
 
-    _, cost = spread(seeds, levels, peak, budget(2 * parameters.reach_um, pixel_size_um))
+    far = budget(2 * parameters.reach_um, pixel_size_um)
+    _, cost = spread(seeds, levels, peak, far)
     beyond = (levels > 0) & (seeds == 0)
     solid = _opened(beyond & (cost > budget(OWN_UM, pixel_size_um)), WIDE_UM, pixel_size_um)
-    solid |= _opened(beyond & (cost == cost.max(initial=0)), THIN_UM, pixel_size_um)
+    solid |= _opened(beyond & (cost > far), THIN_UM, pixel_size_um)
     lone, clump = lone_bodies(solid, frame, parameters)
 
     n_nuclei = len(claims) - 1
     seeds = np.where(lone > 0, lone + n_nuclei, seeds).astype(np.int32)
-    bodies, _ = spread(seeds, levels, peak, budget(parameters.reach_um, pixel_size_um))
+    bodies, cost = spread(seeds, levels, peak, budget(parameters.reach_um, pixel_size_um))
+    # Halfway to its nearest nucleus: what lies between more distant parts is nobody's.
+    bodies[(bodies > n_nuclei) & (cost > budget(OWN_UM / 2, pixel_size_um))] = 0
     # A body without a nucleus may lie in the rim that another cell was given by expansion alone:
     # marker there belongs to the body, not to the lymphocyte beside it.
     grown = np.where((bodies > 0) & (nuclei == 0), bodies, cells).astype(np.int32)

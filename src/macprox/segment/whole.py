@@ -68,7 +68,7 @@ def given_halo_um(extent_um: float, parameters: SegmentationParameters) -> float
 def _with_cells_um(of_nuclei: float, parameters: SegmentationParameters) -> float:
     halo = of_nuclei + parameters.nucleus_diameter_um
     if parameters.macrophages.channels:
-        halo = max(halo, of_nuclei + bodies.halo_um(parameters.macrophages))
+        halo = max(halo, bodies.halo_um(parameters.macrophages, of_nuclei))
     return halo
 
 
