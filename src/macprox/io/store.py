@@ -90,13 +90,8 @@ class SlideFolder:
     def measurements(self) -> Path:
         return self.work / "measurements.parquet"
 
-    @property
-    def anchors(self) -> Path:
-        """Labels as each tile numbers them, until the slide's names are known."""
-        return self.work / "anchors.zarr"
-
     def parts(self, core_px: int, mark: str) -> Path:
-        """Measurements of single tiles, kept until the slide is whole.
+        """Labels and measurements of single tiles, kept until the slide is whole.
 
         The name says how the slide was cut and what the tiles depend on, so that tiles of
         another run are never taken for ours.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 
 from macprox.image.tiles import Tile
+from macprox.io.label_runs import read_label_runs
 from macprox.io.labels import LabelImage, ranks, write_label_index
 from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.pipeline.tiles import Workers
@@ -18,17 +19,25 @@ from macprox.slide import Slide
 
 @dataclass(frozen=True)
 class TileNames:
-    """A tile, and the anchors of its own labels.
+    """A tile, its own labels and their anchors.
 
     Parameters
     ----------
     tile : Tile
     anchor_px : (n + 1,) int64
         By label; negative for background.
+    runs : Path
+        The labels of its core (`macprox.io.label_runs`).
     """
 
     tile: Tile
     anchor_px: np.ndarray
+    runs: Path
+
+
+def label_runs(parts: Path, tile: Tile) -> Path:
+    """Where a tile leaves the labels of its core."""
+    return parts / f"{tile.index}-labels.npz"
 
 
 def name_labels(
@@ -38,7 +47,7 @@ def name_labels(
     folder: SlideFolder,
     n_workers: int,
 ) -> int:
-    """Write the label images and their pyramids from what the tiles left in `folder.anchors`.
+    """Write the label images and their pyramids from what the tiles left.
 
     Parameters
     ----------
@@ -58,32 +67,32 @@ def name_labels(
         background.
     """
     tile_px = max(max(one.tile.core.shape) for one in named)
-    names_of = {one.tile.index: one.anchor_px for one in named}
-    tiles = [one.tile for one in named]
-    unknown = []
-    for name in LABEL_NAMES:
-        image = LabelImage(folder.labels / name, slide.shape, tile_px)
+    images = {name: LabelImage(folder.labels / name, slide.shape, tile_px) for name in LABEL_NAMES}
+    for image in images.values():
         image.create()
-        job = _NameTile(folder.anchors / name, image, names_of, ranked)
-        unknown.append(sum(Workers(n_workers).map(job, tiles)))
+    # Most chunks of a tile with cells hold one: to look for those that do not costs more.
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        unknown = Workers(n_workers).map(_NameTile(images, ranked), named)
+    for image in images.values():
         image.finish(slide.pixel_size_um)
     write_label_index(folder.labels, LABEL_NAMES)
-    return unknown[LABEL_NAMES.index("cells")]
+    return sum(unknown)
 
 
 @dataclass(frozen=True)
 class _NameTile:
-    """Names one tile's labels and says how many pixels nobody measured."""
+    """Names one tile's labels and says how many pixels of cells nobody measured."""
 
-    own: Path
-    image: LabelImage
-    names_of: dict[int, np.ndarray]
+    images: Mapping[str, LabelImage]
     ranked: np.ndarray
 
-    def __call__(self, tile: Tile) -> int:
-        anchor_px = self.names_of[tile.index]
-        ids = ranks(anchor_px, self.ranked)
-        own = np.asarray(zarr.open_array(str(self.own), mode="r")[tile.core.slices])
-        self.image.write_tile(tile.core.y0, tile.core.x0, ids[own])
-        unknown = (ids == 0) & (anchor_px >= 0)
-        return int(unknown[own].sum()) if unknown.any() else 0
+    def __call__(self, one: TileNames) -> int:
+        core = one.tile.core
+        ids = ranks(one.anchor_px, self.ranked)
+        named = read_label_runs(one.runs, dict.fromkeys(self.images, ids), core.shape)
+        for name, image in self.images.items():
+            image.write_tile(core.y0, core.x0, named[name])
+        unknown = (ids == 0) & (one.anchor_px >= 0)
+        if not unknown.any():
+            return 0
+        return int(read_label_runs(one.runs, {"cells": unknown}, core.shape)["cells"].sum())

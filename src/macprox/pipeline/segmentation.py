@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import zarr
 
 from macprox.image.quality import SquareGrid, SquareMeter, Squares
 from macprox.image.tiles import Tile, whole_multiple
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.atomic import write_parquet
-from macprox.io.labels import CHUNK_PX, create_tile_labels
-from macprox.io.store import LABEL_NAMES, SlideFolder
+from macprox.io.label_runs import write_label_runs
+from macprox.io.labels import CHUNK_PX
+from macprox.io.store import SlideFolder
 from macprox.measure import cell_table, measure_tile
 from macprox.pipeline.labelling import GivenObjects, Labeller, look_at_labels, open_given
-from macprox.pipeline.naming import TileNames, name_labels
+from macprox.pipeline.naming import TileNames, label_runs, name_labels
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.pixels import corrected_means
 from macprox.pipeline.survey import Survey
@@ -66,12 +65,11 @@ class _TileJob:
     """Labels and measures one tile; travels with the task."""
 
     labeller: Labeller
-    anchors: Path
     parts: Path
 
     def __call__(self, tile: Tile) -> Path:
         done = self.parts / f"{tile.index}.npz"
-        if done.exists():
+        if done.exists() and label_runs(self.parts, tile).exists():
             return done
         slide = self.labeller.slide
         pixels = self.labeller.pixels(tile.outer)
@@ -89,9 +87,8 @@ class _TileJob:
         table["anchor_px"] = labels.anchor_px[owned]
         table["clump"] = labels.clump[owned]
         inside = tile.core.within(tile.outer)
-        for name, array in zip(LABEL_NAMES, (labels.nuclei, labels.cells), strict=True):
-            level = zarr.open_array(str(self.anchors / name), mode="r+")
-            level[tile.core.slices] = array[inside].astype(np.uint32)
+        images = {"nuclei": labels.nuclei[inside], "cells": labels.cells[inside]}
+        write_label_runs(label_runs(self.parts, tile), images)
         names = {"label_anchor_px": labels.anchor_px, "n_cut": labels.cut[owned].sum()}
         write_arrays(done, {**table, **names, **meter.squares.arrays()})
         return done
@@ -112,22 +109,26 @@ def segment_slide(
     """
     core_px = whole_multiple(options.tile_px, CHUNK_PX)
     parts_folder = folder.parts(core_px, mark)
-    _prepare(parts_folder, folder, slide.shape, core_px)
+    if not parts_folder.exists():  # else an interrupted run's, of the same tiles
+        folder.remove_parts()
+        parts_folder.mkdir(parents=True)
     labeller = Labeller.of(slide, study, survey)
     given, views = _labelled_already(labeller, survey, core_px, parts_folder, options)
     labeller = replace(labeller, given=given)
     slide, tiles = reading_together(slide, labeller.tiles(core_px))
-    job = _TileJob(replace(labeller, slide=slide), folder.anchors, parts_folder)
+    job = _TileJob(replace(labeller, slide=slide), parts_folder)
     advance = options.watcher.stage(slide.slide_id, "segmentation", len(tiles))
     parts = [read_arrays(path) for path in options.workers.map(job, tiles, advance)]
     cells = cell_table(parts, slide.slide_id, slide.channels)
     write_parquet(folder.measurements, cells)
-    named = [TileNames(t, p["label_anchor_px"]) for t, p in zip(tiles, parts, strict=True)]
+    named = [
+        TileNames(tile, part["label_anchor_px"], label_runs(parts_folder, tile))
+        for tile, part in zip(tiles, parts, strict=True)
+    ]
     ranked = cells["anchor_px"].to_numpy(np.uint64)
     unmeasured_px = name_labels(slide, named, ranked, folder, options.workers.n_workers)
     cores = [tile.core for tile in tiles]
-    folder.remove_parts()  # first: parts without their label pixels would pass for finished tiles
-    shutil.rmtree(job.anchors, ignore_errors=True)
+    folder.remove_parts()
     return Segmented(
         n_cells=len(cells),
         n_cut=int(sum(part["n_cut"] for part in parts)),
@@ -157,12 +158,3 @@ def _labelled_already(
         return None, None
     return look_at_labels(file, labeller.slide, core_px, place, options), views
 
-
-def _prepare(parts: Path, folder: SlideFolder, shape: tuple[int, int], core_px: int) -> None:
-    """Empty label arrays, unless an interrupted run of the same tiles left its own."""
-    if not parts.exists():
-        folder.remove_parts()
-        shutil.rmtree(folder.anchors, ignore_errors=True)
-        for name in LABEL_NAMES:
-            create_tile_labels(folder.anchors / name, shape, core_px)
-        parts.mkdir(parents=True)

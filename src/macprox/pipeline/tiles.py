@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from macprox.errors import MacproxError
 from macprox.image.tiles import Tile, in_bands
@@ -18,6 +18,8 @@ SHARED_ROWS_PX = 1024
 SHARED_CACHE_FRAC = 0.6  # the rest is for what neighbours in a row share, and for other sizes
 
 Advance = Callable[[int], None]
+Part = TypeVar("Part")  # of a slide: a tile, or what is known of one
+Result = TypeVar("Result")
 
 
 def _silent(n_tiles: int) -> None:
@@ -63,8 +65,8 @@ class Workers:
             self._connect().close()
 
     def map(
-        self, function: Callable[[Tile], Any], tiles: Sequence[Tile], advance: Advance = _silent
-    ) -> list[Any]:
+        self, function: Callable[[Part], Result], tiles: Sequence[Part], advance: Advance = _silent
+    ) -> list[Result]:
         """``[function(tile) for tile in tiles]``, begun in that order; results should be small.
 
         ``function`` travels to the workers: a picklable callable that opens its own files and
@@ -85,8 +87,8 @@ class Workers:
             return [task.result() for task in tasks]
 
     def _map_on_cluster(
-        self, function: Callable[[Tile], Any], tiles: Sequence[Tile], advance: Advance
-    ) -> list[Any]:
+        self, function: Callable[[Part], Result], tiles: Sequence[Part], advance: Advance
+    ) -> list[Result]:
         client = self._connect()
         from distributed import as_completed as each_completed
 

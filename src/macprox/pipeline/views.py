@@ -12,7 +12,7 @@ import zarr
 from macprox.image.tiles import Box, Tile, tile_grid
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.label_file import LabelFile
-from macprox.io.labels import CHUNK_PX, create_tile_labels
+from macprox.io.labels import create_level
 from macprox.io.ome_zarr import ZarrSource
 from macprox.pipeline.labelling import Labeller
 from macprox.pipeline.options import RunOptions
@@ -86,7 +86,7 @@ def label_by_views(
     found = options.workers.map(_Compare(place, tiles), tiles)
     names, counts = join_views(views, [each for some in found for each in some])
     target = place / "joined"
-    create_tile_labels(target, slide.shape, core_px)
+    create_level(target, slide.shape)
     painted = options.workers.map(_Paint(place, tiles, names, target), tiles)
     counts = replace(counts, cut=_n_cut(views, names, painted))
     source = ZarrSource(str(place), ("joined",), "yx", ("nuclei",), np.dtype(np.uint32))
@@ -122,7 +122,7 @@ class _Look:
         if not done.exists():
             labels = self.job.label(tile.outer)
             path = self.place / f"view-{tile.index}"
-            create_tile_labels(path, tile.outer.shape, CHUNK_PX)[:] = labels.astype(np.uint32)
+            create_level(path, tile.outer.shape)[:] = labels.astype(np.uint32)
             view = View.of(labels, tile)
             write_arrays(
                 done, {"area_px": view.area_px, "owned": view.owned, "crosses": view.crosses}
