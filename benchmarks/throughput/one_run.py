@@ -1,6 +1,6 @@
 """One measured run in a process of its own; `python -m benchmarks.throughput` starts it.
 
-    python -m benchmarks.throughput.one_run floor SLIDE
+    python -m benchmarks.throughput.one_run floor SLIDE WORKERS
     python -m benchmarks.throughput.one_run pipeline SLIDE OUT METHOD WORKERS TILE
 
 Prints one line of JSON. CPU is user and system time of the whole process, imports included; the
@@ -36,7 +36,6 @@ PARTS = {
     "tile, the rest": ("macprox.pipeline.segmentation", "_TileJob.__call__"),
     "segmentation, the rest": ("macprox.pipeline.run", "segment_slide"),
     "analysis": ("macprox.pipeline.run", "analyse_slide"),
-    "report": ("macprox.report", "write_slide_report"),
 }
 CELLS_DONE = "analysis"  # before it, cells are measured and labels on disk
 
@@ -105,18 +104,24 @@ class Decodes:
         return self.n[channel] / self.n_tiles
 
 
-def floor(path: Path) -> dict:
-    """Every plane decoded once, in regions of whole tiles."""
+def floor(path: Path, n_workers: int) -> dict:
+    """Every plane decoded once, in regions of whole tiles.
+
+    By as many threads as the pipeline has: two busy cores are slower than one beside an idle one.
+    """
+    from macprox.image.tiles import tile_grid
     from macprox.io.images import open_slide
+    from macprox.pipeline import Workers
 
     slide = open_slide(path)
-    height, width = slide.shape
     slide.read(0, slice(0, 1), slice(0, 1))
+
+    def read_all(tile) -> None:
+        for channel in slide.channels:
+            slide.read(channel, *tile.core.slices)
+
     start = time.process_time()
-    for channel in range(len(slide.channels)):
-        for y in range(0, height, 2048):
-            for x in range(0, width, 2048):
-                slide.read(channel, slice(y, y + 2048), slice(x, x + 2048))
+    Workers(n_workers).map(read_all, tile_grid(slide.shape, 2048, 0))
     return {"cpu_s": time.process_time() - start, "shape": slide.shape}
 
 
@@ -149,7 +154,8 @@ def pipeline(path: Path, out: Path, method: str, n_workers: int, tile_px: int) -
         "n_cells": len(result.cells()),
         "nucleus_decodes": decodes.per_tile(slide.channel_index(study.image.nucleus)),
         "decodes": sum(decodes.n.values()) / decodes.n_tiles / len(slide.channels),
-        "parts_cpu_s": {part: round(timers.seconds[part], 2) for part in PARTS},
+        "parts_cpu_s": {part: round(timers.seconds[part], 2) for part in PARTS}
+        | {"before the survey: imports": round(timers.begun_at["survey"], 2)},
     }
 
 
@@ -174,7 +180,7 @@ def _peak_mb() -> float:
 def main() -> None:
     what, path, *more = sys.argv[1:]
     if what == "floor":
-        found = floor(Path(path))
+        found = floor(Path(path), int(more[0]))
     else:
         out, method, n_workers, tile_px = more
         found = pipeline(Path(path), Path(out), method, int(n_workers), int(tile_px))
