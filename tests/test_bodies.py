@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 from benchmarks.bodies import Truth, row, scores
+from scipy import ndimage as ndi
 
 import scenes
 from macprox.errors import StudyError
+from macprox.image.filters import gaussian
 from macprox.image.tiles import Box
-from macprox.segment import MacrophageParameters, SegmentationParameters, segment_cells
+from macprox.segment import MacrophageParameters, SegmentationParameters, bodies, segment_cells
 from macprox.segment.bodies import MARKER_STEPS, macrophage_bodies, marker_levels
 from macprox.segment.cells import grow_cells
 from macprox.segment.fronts import budget, spread
 from macprox.segment.lone_bodies import lone_bodies
+from macprox.segment.patches import patches
 
 PX = scenes.PIXEL_SIZE_UM
 PARAMETERS = MacrophageParameters(channels=("CD68",))
@@ -143,6 +146,41 @@ def test_two_bodies_that_touch_are_parted_at_the_neck_and_are_no_clump():
     assert labels.max() == 2
     assert not clump.any()
     assert labels[80, 80] == 1 != labels[80, 96]
+
+
+def crowded_marker(seed):
+    """Nuclei and grainy marker in blobs of all sizes: with debris, rims and neighbours near."""
+    rng = np.random.default_rng(seed)
+    fields = [gaussian(rng.normal(size=(420, 560)), sigma) for sigma in (8.0, 5.0)]
+    blobs, nuclei = (field / field.std() for field in fields)
+    levels = np.where(blobs > 1.2, MARKER_STEPS + 40 * (blobs - 1.2), 0)
+    grain = rng.uniform(0.5, 1.5, levels.shape)
+    return ndi.label(nuclei > 1.6)[0].astype(np.int32), (levels * grain).astype(np.int32)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bodies_are_the_same_in_patches_as_in_the_whole_tile(seed, monkeypatch):
+    nuclei, marker = crowded_marker(seed)
+    n_patches = []
+
+    def counted(*arguments):
+        found = list(patches(*arguments))
+        n_patches.append(len(found))
+        return found
+
+    def undivided(nuclei, marker, claims, apart_px, least_px):
+        return counted(nuclei, marker, claims, max(nuclei.shape), least_px)
+
+    in_patches, whole = [], []
+    for way, results in ((counted, in_patches), (undivided, whole)):
+        monkeypatch.setattr(bodies, "patches", way)
+        found = bodies_of(nuclei, marker)
+        results += [found.cells, found.clump]
+    assert n_patches[0] > 10  # control
+    assert n_patches[1] == 1
+    assert in_patches[0].max() > nuclei.max() + 2  # control: several without a nucleus
+    for one, other in zip(in_patches, whole, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_marker_levels_say_how_far_above_the_threshold():

@@ -29,9 +29,14 @@ def gaussian(pixels: np.ndarray, sigma_px: float) -> np.ndarray:
     return _gaussian(np.ascontiguousarray(pixels, np.float32), _half_kernel(sigma_px))
 
 
+def gaussian_reach_px(sigma_px: float) -> int:
+    """How far `gaussian` looks."""
+    return int(TRUNCATE_SD * sigma_px + 0.5)
+
+
 def _half_kernel(sigma_px: float) -> np.ndarray:
     """Weights at 0, 1, 2, ... pixels from the centre."""
-    reach = np.arange(int(TRUNCATE_SD * sigma_px + 0.5) + 1)
+    reach = np.arange(gaussian_reach_px(sigma_px) + 1)
     weights = np.exp(-0.5 * (reach / max(sigma_px, 1e-6)) ** 2)
     return (weights / (2 * weights.sum() - weights[0])).astype(np.float32)
 

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 
 from macprox.image.filters import gaussian, highest_near, opened, without_small_holes
 from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Box
 from macprox.segment.fronts import budget, spread
-from macprox.segment.lone_bodies import lone_bodies
-from macprox.segment.objects import share_inside
+from macprox.segment.lone_bodies import lone_bodies, relief_reach_px
+from macprox.segment.objects import first_pixels
 from macprox.segment.parameters import MacrophageParameters
+from macprox.segment.patches import patches
 
 SMOOTHING_UM = 0.5  # CD68 is granular: joins granules of one cell, not neighbours
 MAX_HOLE_UM2 = 4.0  # vacuoles: gaps between granules, not between cells
 MARKER_STEPS = 16  # levels from 0 to the threshold: far finer than granules differ
-MARKER_TOP = 2**16  # levels; brighter pixels are bright enough
+MARKER_TOP = 2**16 - 1 - MARKER_STEPS  # above the threshold; brighter is bright enough
 PEAK_UM = 3.0  # faint is a pixel beside the brightest as near as this: a third of a body
 
 # Of the way from background to the slide's rough threshold, and in units of noise.
@@ -121,47 +123,68 @@ def marker_levels(marker: np.ndarray, threshold: float, pixel_size_um: float) ->
 
     Returns
     -------
-    (y, x) int32
+    (y, x) uint16
         0 where negative. Markers of several channels are put together by their maximum.
     """
     if not np.isfinite(threshold):
-        return np.zeros(marker.shape, np.int32)
+        return np.zeros(marker.shape, np.uint16)
     smoothed = gaussian(marker, SMOOTHING_UM / pixel_size_um)
     above = smoothed > np.float32(threshold)
     filled = without_small_holes(above, int(MAX_HOLE_UM2 / pixel_size_um**2))
     step = np.float32(max(abs(threshold), 1e-6) / MARKER_STEPS)
-    levels = np.where(filled, np.int32(MARKER_STEPS), np.int32(0))
-    over = np.minimum((smoothed[above] - np.float32(threshold)) / step, np.float32(MARKER_TOP))
-    levels[above] += over.astype(np.int32)
+    return _levels(smoothed, filled, np.float32(threshold), step)
+
+
+@nb.njit(cache=True, nogil=True)
+def _levels(smoothed, filled, threshold, step):
+    levels = np.zeros(smoothed.shape, np.uint16)
+    for y in range(smoothed.shape[0]):
+        for x in range(smoothed.shape[1]):
+            if smoothed[y, x] > threshold:
+                over = min((smoothed[y, x] - threshold) / step, np.float32(MARKER_TOP))
+                levels[y, x] = MARKER_STEPS + int(over)
+            elif filled[y, x]:
+                levels[y, x] = MARKER_STEPS
     return levels
 
 
-def claiming_nuclei(nuclei: np.ndarray, positive: np.ndarray, pixel_size_um: float) -> np.ndarray:
+def claiming_nuclei(nuclei: np.ndarray, marker: np.ndarray, pixel_size_um: float) -> np.ndarray:
     """Which nuclei are surrounded by marker.
 
     Parameters
     ----------
     nuclei : (y, x) int32
-    positive : (y, x) bool
-        Marker-positive pixels.
+    marker : (y, x) number or bool
+        0 where negative.
 
     Returns
     -------
     (n + 1,) bool
         Indexed by label.
     """
-    n_nuclei = int(nuclei.max(initial=0))
-    ring = _ring(nuclei, max(1, round(RING_UM / pixel_size_um)))
-    around = share_inside(ring, positive, n_nuclei)
-    over = share_inside(nuclei, positive, n_nuclei)
+    # A nucleus's surroundings: pixels near it; those near two, of the higher label.
+    near = highest_near(nuclei, max(1, round(RING_UM / pixel_size_um)))
+    around, over = _shares(nuclei, near, marker, int(nuclei.max(initial=0)))
     claims = (around >= RING_FRAC) & ((over >= OVER_FRAC) | (around >= SURROUNDED_FRAC))
     claims[0] = False
     return claims
 
 
-def _ring(nuclei: np.ndarray, width_px: int) -> np.ndarray:
-    """The pixels around each nucleus, shared pixels to the higher label; 0 elsewhere."""
-    return np.where(nuclei == 0, highest_near(nuclei, width_px), 0)
+@nb.njit(cache=True, nogil=True)
+def _shares(nuclei, near, marker, n_nuclei):
+    """Of each nucleus the marker-positive share of its surroundings, and of its own pixels."""
+    pixels = np.zeros((2, n_nuclei + 1), np.int64)
+    positive = np.zeros((2, n_nuclei + 1), np.int64)
+    for y in range(nuclei.shape[0]):
+        for x in range(nuclei.shape[1]):
+            nucleus = near[y, x]
+            if nucleus > 0:
+                own = 0 if nuclei[y, x] == 0 else 1
+                nucleus = nuclei[y, x] if own else nucleus
+                pixels[own, nucleus] += 1
+                positive[own, nucleus] += marker[y, x] > 0
+    share = positive / np.maximum(pixels, 1)
+    return share[0], share[1]
 
 
 def macrophage_bodies(
@@ -177,35 +200,110 @@ def macrophage_bodies(
     ----------
     nuclei, cells : (y, x) int32
         Labels of nuclei, and the same grown (`macprox.segment.cells.grow_cells`).
-    marker : (y, x) int32 or bool
+    marker : (y, x) int or bool
         Levels of the marker, 0 where negative (`marker_levels`). Of a mask only distances count.
     frame : (Box, float)
         Where the arrays lie on the slide; its pixel size in micrometres.
     parameters : MacrophageParameters
     """
-    _, pixel_size_um = frame
-    positive = marker > 0
-    claims = claiming_nuclei(nuclei, positive, pixel_size_um)
-    levels = np.where((nuclei == 0) | claims[nuclei], marker, 0).astype(np.int32)
-    peak = highest_near(levels, max(1, round(PEAK_UM / pixel_size_um)))
-    seeds = np.where(claims, np.arange(len(claims)), 0).astype(np.int32)[nuclei]
+    outer, pixel_size_um = frame
+    claims = claiming_nuclei(nuclei, marker, pixel_size_um)
+    sees_px = max(_peak_px(pixel_size_um), relief_reach_px(pixel_size_um))
+    least_px = parameters.min_area_um2 / pixel_size_um**2
+    found = [
+        (
+            window,
+            _bodies_of(seeds, levels, len(claims), (_on(outer, window), pixel_size_um), parameters),
+        )
+        for window, seeds, levels in patches(nuclei, marker, claims, sees_px, least_px)
+    ]
+    first = [_raster_index(window, lone.first, nuclei.shape[1]) for window, lone in found]
+    rank = np.argsort(np.argsort(np.concatenate([np.zeros(0, np.int64), *first])))
+    grown, clump = cells.astype(np.int32), np.zeros(len(claims) + len(rank), bool)
+    start = 0
+    for window, patch in found:
+        name_of = len(claims) + rank[start : start + len(patch.first)]
+        start += len(patch.first)
+        clump[name_of] = patch.clump
+        _add(grown[window.slices], nuclei[window.slices], patch.bodies, len(claims), name_of)
+    return Bodies(grown, clump)
 
-    far = budget(2 * parameters.reach_um, pixel_size_um)
-    _, cost = spread(seeds, levels, peak, far)
+
+@dataclass(frozen=True)
+class _PatchBodies:
+    """Bodies in one window.
+
+    Parameters
+    ----------
+    bodies : (y, x) int32
+        Labels of nuclei; those without a nucleus follow after all of them.
+    first : (n,) int64
+        Raster index of the first pixel of each without a nucleus, before it grew.
+    clump : (n,) bool
+        Of the same.
+    """
+
+    bodies: np.ndarray
+    first: np.ndarray
+    clump: np.ndarray
+
+
+def _bodies_of(
+    seeds: np.ndarray,
+    levels: np.ndarray,
+    n_named: int,
+    frame: tuple[Box, float],
+    parameters: MacrophageParameters,
+) -> _PatchBodies:
+    """Bodies of what `patches` cut out; ``n_named`` is the first label that no nucleus has."""
+    _, pixel_size_um = frame
+    peak = highest_near(levels, _peak_px(pixel_size_um))
+    reach, far = (budget(n * parameters.reach_um, pixel_size_um) for n in (1, 2))
+    bodies, cost = spread(seeds, levels, peak, far)
     beyond = (levels > 0) & (seeds == 0)
     solid = _opened(beyond & (cost > budget(OWN_UM, pixel_size_um)), WIDE_UM, pixel_size_um)
     solid |= _opened(beyond & (cost > far), THIN_UM, pixel_size_um)
     lone, clump = lone_bodies(solid, frame, parameters)
+    n_lone = len(clump) - 1
+    if n_lone > 0:
+        seeds = np.where(lone > 0, lone + np.int32(n_named - 1), seeds)
+        bodies, cost = spread(seeds, levels, peak, reach)
+        # Halfway to its nearest nucleus: what lies between more distant parts is nobody's.
+        bodies[(bodies >= n_named) & (cost > budget(OWN_UM / 2, pixel_size_um))] = 0
+    else:
+        # Longer paths do not change who owns what shorter ones reach.
+        bodies[cost > reach] = 0
+    return _PatchBodies(bodies, first_pixels(lone, n_lone)[1:], clump[1:])
 
-    n_nuclei = len(claims) - 1
-    seeds = np.where(lone > 0, lone + n_nuclei, seeds).astype(np.int32)
-    bodies, cost = spread(seeds, levels, peak, budget(parameters.reach_um, pixel_size_um))
-    # Halfway to its nearest nucleus: what lies between more distant parts is nobody's.
-    bodies[(bodies > n_nuclei) & (cost > budget(OWN_UM / 2, pixel_size_um))] = 0
-    # A body without a nucleus may lie in the rim that another cell was given by expansion alone:
-    # marker there belongs to the body, not to the lymphocyte beside it.
-    grown = np.where((bodies > 0) & (nuclei == 0), bodies, cells).astype(np.int32)
-    return Bodies(grown, np.append(np.zeros(n_nuclei + 1, bool), clump[1:]))
+
+def _peak_px(pixel_size_um: float) -> int:
+    return max(1, round(PEAK_UM / pixel_size_um))
+
+
+def _on(outer: Box, window: Box) -> Box:
+    """Where a window of a tile lies on the slide."""
+    y, x = outer.y0, outer.x0
+    return Box(window.y0 + y, window.y1 + y, window.x0 + x, window.x1 + x)
+
+
+def _raster_index(window: Box, first: np.ndarray, width_px: int) -> np.ndarray:
+    """Raster indices in a window as those in the whole tile."""
+    y, x = np.divmod(first, window.shape[1])
+    return (y + window.y0) * width_px + x + window.x0
+
+
+@nb.njit(cache=True, nogil=True)
+def _add(grown, nuclei, bodies, n_named, name_of):
+    """Write the bodies of a window, except on nuclei.
+
+    A body without a nucleus may lie in the rim that another cell was given by expansion alone:
+    marker there belongs to the body, not to the lymphocyte beside it.
+    """
+    for y in range(grown.shape[0]):
+        for x in range(grown.shape[1]):
+            body = bodies[y, x]
+            if body > 0 and nuclei[y, x] == 0:
+                grown[y, x] = body if body < n_named else name_of[body - n_named]
 
 
 def _opened(mask: np.ndarray, half_width_um: float, pixel_size_um: float) -> np.ndarray:

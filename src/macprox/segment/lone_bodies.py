@@ -5,20 +5,24 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage as ndi
 
-from macprox.image.filters import gaussian
+from macprox.image.filters import gaussian, gaussian_reach_px
 from macprox.image.kernels import distance_inside
 from macprox.image.tiles import Box
 from macprox.segment.clustering import persistent_basins
-from macprox.segment.objects import drop_small, first_pixels, renamed
+from macprox.segment.objects import EIGHT, drop_small, first_pixels, renamed
 from macprox.segment.parameters import MacrophageParameters
 
-EIGHT = np.ones((3, 3), bool)
 RELIEF_SMOOTHING_UM = 1.0
 RELIEF_STEPS = 10  # levels a pixel of depth
 # Of the largest diameter: a part grows back to what opening took from it, at most to the whole.
 PART_FRAC = 0.75
 PIECE_FRAC = 0.5
 NECK_UM = 1.0  # a neck narrower than the lobes by this on each side parts two bodies
+
+
+def relief_reach_px(pixel_size_um: float) -> int:
+    """How far from a marker area another one changes where it is parted."""
+    return gaussian_reach_px(RELIEF_SMOOTHING_UM / pixel_size_um)
 
 
 def lone_bodies(

@@ -11,6 +11,8 @@ import numpy as np
 
 from macprox.image.tiles import Box
 
+EIGHT = np.ones((3, 3), bool)  # neighbours that touch
+
 
 @nb.njit(cache=True, nogil=True)
 def first_pixels(labels, n_labels):
@@ -94,29 +96,6 @@ def _areas(labels, n_labels):
                 areas[labels[y, start]] += x - start
                 start = x
     return areas
-
-
-@nb.njit(cache=True, nogil=True)
-def share_inside(labels, mask, n_labels):
-    """Share of each label's pixels that lie in a mask; 0 where it has none.
-
-    Parameters
-    ----------
-    labels : (y, x) int32
-    mask : (y, x) bool
-    n_labels : int
-
-    Returns
-    -------
-    (n_labels + 1,) float64
-    """
-    pixels, inside = np.zeros(n_labels + 1, np.int64), np.zeros(n_labels + 1, np.int64)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            if labels[y, x] > 0:
-                pixels[labels[y, x]] += 1
-                inside[labels[y, x]] += mask[y, x]
-    return inside / np.maximum(pixels, 1)
 
 
 def drop_small(labels: np.ndarray, min_area_px: float) -> np.ndarray:
