@@ -1,4 +1,4 @@
-"""What sopa costs with macprox's own nucleus segmentation as its callable.
+"""What sopa costs with macprox's own nucleus segmentation ("watershed") as its callable.
 
     python -m venv sopa && sopa/bin/pip install sopa==2.2.11
     PYTHONPATH=src sopa/bin/python benchmarks/throughput/peer_sopa.py SLIDE.ome.tif SCRATCH
@@ -25,7 +25,7 @@ from spatialdata import SpatialData
 from spatialdata.models import Image2DModel
 
 from macprox.io.images import open_slide
-from macprox.segment import segment_nuclei
+from macprox.segment import SegmentationParameters, segment_nuclei
 from macprox.segment.nuclei import describe
 
 PATCH_PX = 2048
@@ -42,11 +42,12 @@ def main() -> None:
     slide = open_slide(path)
     corner = slide.read(0, slice(0, PATCH_PX), slice(0, PATCH_PX))
     statistics = describe(corner, slide.pixel_size_um)
-    segment_nuclei(corner[:256, :256], slide.pixel_size_um, statistics=statistics)
+    parameters = SegmentationParameters(method="watershed")
+    segment_nuclei(corner[:256, :256], slide.pixel_size_um, parameters, statistics)
     done("statistics and warm-up, not counted")
 
     def label(image: np.ndarray) -> np.ndarray:
-        return segment_nuclei(image[0], slide.pixel_size_um, statistics=statistics)
+        return segment_nuclei(image[0], slide.pixel_size_um, parameters, statistics)
 
     image = Image2DModel.parse(slide.level(), dims=("c", "y", "x"), c_coords=slide.channels)
     data = SpatialData(images={"image": image})
