@@ -61,8 +61,7 @@ def distance_inside(mask, cap_px):
     return distance
 
 
-@nb.njit(cache=True, nogil=True)
-def nearest_label(labels, radius_px):
+def nearest_label(labels: np.ndarray, radius_px: float) -> np.ndarray:
     """Every pixel's nearest label.
 
     Parameters
@@ -75,39 +74,49 @@ def nearest_label(labels, radius_px):
     (y, x) int32
         0 where no labelled pixel lies within the radius; at a tie the lower label.
     """
+    label_bits = int(labels.max(initial=0)).bit_length()
+    reach = int(radius_px)
+    # Squared distance and label in one number, so that the lower number is the nearer pixel. Two
+    # squares are added; where that fits into 32 bits, twice as many go into a vector.
+    fits = ((reach + 1) ** 2 + reach**2 + 1) << label_bits < 2**31
+    beyond = (reach + 1) ** 2 << label_bits
+    line = np.full(labels.shape[1] + 2 * reach, beyond, np.int32 if fits else np.int64)
+    return _nearest(labels, line, reach, int(radius_px * radius_px), label_bits)
+
+
+@nb.njit(cache=True, nogil=True)
+def _nearest(labels, line, reach, within, label_bits):
     height, width = labels.shape
-    reach = np.int32(radius_px)
-    within = np.int64(radius_px * radius_px)
     nearest = np.empty((height, width), np.int32)  # first: the last label above, in its column
-    above = np.empty((height, width), np.int32)
-    label, run = np.zeros(width, np.int32), np.full(width, reach + 1, np.int32)
+    above = np.empty((height, width), np.int16)
+    label, run = np.zeros(width, np.int32), np.full(width, np.int32(reach + 1))
     for y in range(height):
-        _step_along_columns(labels[y], label, run, reach)
+        _step_along_columns(labels[y], label, run, np.int32(reach))
         for x in range(width):
             nearest[y, x], above[y, x] = label[x], run[x]
-    # Squared distance and label in one number, so that the lower number is the nearer pixel.
-    beyond = np.int64((reach + 1) ** 2) << 32
-    line = np.full(width + 2 * reach, beyond, np.int64)
     rows = line[reach : reach + width]
-    best = np.empty(width, np.int64)
+    best, beside = np.empty(width, line.dtype), np.empty(width, line.dtype)
     for x in range(width):
         label[x], run[x] = 0, reach + 1
     for y in range(height - 1, -1, -1):
-        _step_along_columns(labels[y], label, run, reach)
+        _step_along_columns(labels[y], label, run, np.int32(reach))
         up, out = above[y], nearest[y]
         for x in range(width):
-            down_key = (np.int64(run[x]) * run[x] << 32) + label[x]
-            up_key = (np.int64(up[x]) * up[x] << 32) + out[x]
+            down_key = (np.int64(run[x]) * run[x] << label_bits) + label[x]
+            up_key = (np.int64(up[x]) * up[x] << label_bits) + out[x]
             rows[x] = min(down_key, up_key)
             best[x] = rows[x]
         for step in range(1, reach + 1):
             left, right = line[reach - step :], line[reach + step :]
-            aside = np.int64(step * step) << 32
+            aside = step * step << label_bits
             for x in range(width):
-                beside = min(left[x], right[x]) + aside
-                best[x] = beside if beside < best[x] else best[x]
+                beside[x] = min(left[x], right[x]) + aside
+            for x in range(width):
+                best[x] = min(best[x], beside[x])
         for x in range(width):
-            out[x] = best[x] & 0xFFFFFFFF if best[x] >> 32 <= within else 0
+            found = np.int64(best[x])
+            within_reach = found >> label_bits <= within
+            out[x] = found & ((1 << label_bits) - 1) if within_reach else 0
     return nearest
 
 

@@ -22,7 +22,8 @@ PEAK, OUTSIDE = 4, 9  # beside the steps 0..8 to the neighbours in raster order,
 def _framed(levels, mask):
     """The landscape with -1 outside the mask and in a frame of one pixel: no rim to look out for"""
     height, width = levels.shape
-    framed = np.full((height + 2, width + 2), np.int32(-1))
+    framed = np.empty((height + 2, width + 2), levels.dtype)
+    framed[:] = -1
     for y in range(height):
         level, inside, out = levels[y], mask[y], framed[y + 1, 1 : width + 1]
         for x in range(width):
@@ -35,8 +36,8 @@ def _steepest_steps(framed):
     """For every pixel the step to the first of itself and its neighbours in the total order."""
     steps = np.full(framed.shape, np.uint8(OUTSIDE))
     width = framed.shape[1] - 2
-    best = np.empty(width, np.int32)
-    step = np.empty(width, np.int32)
+    # All of one width: a vector of the one is a vector of the other.
+    best, step = np.empty(width, framed.dtype), np.empty(width, framed.dtype)
     for y in range(1, framed.shape[0] - 1):
         for x in range(width):
             best[x], step[x] = -1, OUTSIDE
@@ -154,18 +155,17 @@ def _root(parent, basin):
 
 
 @nb.njit(cache=True, nogil=True)
-def _merge(meetings, levels, peak_of, persistence):
+def _merge(meetings, peak_of, peak_level, persistence):
     """Which basin each basin belongs to, once the shallow ones have joined their neighbours."""
     parent = np.empty(len(peak_of), np.int32)
     for basin in range(len(parent)):
         parent[basin] = basin
     for i in _descending(meetings):
         low, high = _root(parent, meetings[i, 1]), _root(parent, meetings[i, 2])
-        low_peak, high_peak = peak_of[low], peak_of[high]
-        ahead = levels[low_peak] - levels[high_peak]
-        if ahead > 0 or (ahead == 0 and low_peak < high_peak):
-            low, high, low_peak = high, low, high_peak
-        if levels[low_peak] - meetings[i, 0] < persistence:
+        ahead = peak_level[low] - peak_level[high]
+        if ahead > 0 or (ahead == 0 and peak_of[low] < peak_of[high]):
+            low, high = high, low
+        if peak_level[low] - meetings[i, 0] < persistence:
             parent[low] = high
     for basin in range(len(parent)):
         parent[basin] = _root(parent, basin)
@@ -174,9 +174,12 @@ def _merge(meetings, levels, peak_of, persistence):
 
 @nb.njit(cache=True, nogil=True)
 def _numbered(basins, basin_of):
-    """Merged basins 1, 2, ... in raster order of their first pixels; without the frame."""
+    """Merged basins 1, 2, ... in raster order of their first pixels; without the frame.
+
+    Written over the basins: a pixel's place without the frame comes before that with it.
+    """
     height, width = basins.shape[0] - 2, basins.shape[1] - 2
-    labels = np.empty((height, width), np.int32)
+    labels = basins.ravel()[: height * width].reshape((height, width))
     number = np.zeros(len(basin_of), np.int32)
     count = 0
     for y in range(height):
@@ -196,7 +199,7 @@ def persistent_basins(levels, mask, persistence):
 
     Parameters
     ----------
-    levels : (y, x) int32
+    levels : (y, x) int16 or int32
         The landscape, quantised; not negative inside the mask.
     mask : (y, x) bool
     persistence : int
@@ -210,5 +213,6 @@ def persistent_basins(levels, mask, persistence):
     framed = _framed(levels, mask)
     basins, peak_of = _climb(_steepest_steps(framed).ravel(), framed.shape[1])
     basins = basins.reshape(framed.shape)
-    basin_of = _merge(_meetings(framed, basins), framed.ravel(), peak_of, persistence)
+    peak_level = framed.ravel()[peak_of].astype(np.int32)
+    basin_of = _merge(_meetings(framed, basins), peak_of, peak_level, persistence)
     return _numbered(basins, basin_of)

@@ -33,34 +33,30 @@ def own_contrast(
     n_labels = int(labels.max(initial=0))
     ring = grow_cells(labels, RING_UM, pixel_size_um)
     ring[labels > 0] = 0
-    levels = _whole_levels(stain, np.float32(statistics.background), np.float32(statistics.step))
+    unit = np.float32(statistics.background), np.float32(statistics.step)
     everything = np.full(n_labels + 1, np.inf)
-    inner, _ = _mean_below(labels, levels, everything)
-    around, n_ring = _mean_below(ring, levels, everything)
-    ground, _ = _mean_below(ring, levels, around)
+    inner, _ = _mean_below(labels, stain, unit, everything)
+    around, n_ring = _mean_below(ring, stain, unit, everything)
+    ground, _ = _mean_below(ring, stain, unit, around)
     seen = (n_ring * pixel_size_um**2 >= MIN_RING_UM2) & (inner > 0)
     return np.where(seen, 1 - ground / np.where(seen, inner, 1), np.inf)
 
 
 @nb.njit(cache=True, nogil=True)
-def _whole_levels(stain, background, step):
-    """Whole numbers: their sums do not depend on where a tile begins."""
-    levels = np.empty(stain.shape, np.int32)
-    for y in range(stain.shape[0]):
-        for x in range(stain.shape[1]):
-            levels[y, x] = int(np.float32(np.floor((stain[y, x] - background) / step)))
-    return levels
+def _mean_below(labels, stain, unit, limit):
+    """Mean level, by label, of its pixels at or below a limit, and how many they are.
 
-
-@nb.njit(cache=True, nogil=True)
-def _mean_below(labels, levels, limit):
-    """Mean level, by label, of its pixels at or below a limit, and how many they are."""
+    Levels are whole numbers: their sums do not depend on where a tile begins.
+    """
+    background, step = unit
     total = np.zeros(limit.size, np.int64)
     count = np.zeros(limit.size, np.int64)
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
             label = labels[y, x]
-            if label > 0 and levels[y, x] <= limit[label]:
-                total[label] += levels[y, x]
-                count[label] += 1
+            if label > 0:
+                level = int(np.float32(np.floor((stain[y, x] - background) / step)))
+                if level <= limit[label]:
+                    total[label] += level
+                    count[label] += 1
     return total / np.maximum(count, 1), count

@@ -87,7 +87,7 @@ class NetworkGrid:
         Parameters
         ----------
         labels : (y, x) int32
-        margin : (y, x) int32
+        margin : (y, x) int16
             How sure the network is of a nucleus, positive inside: interpolated, so that an
             outline runs between the network's pixels.
         box, outer : Box
@@ -98,6 +98,8 @@ class NetworkGrid:
         (y, x) int32
             On ``outer``; 0 where the grid ends. Labels 1..n in raster order of first pixels.
         """
+        if self.factor == 1 and box == outer:
+            return labels
         if self.factor == 1:
             full = np.zeros(outer.shape, np.int32)
             full[box.within(outer)] = labels

@@ -179,9 +179,9 @@ def _looked_up(levels, table):
 
 @nb.njit(cache=True, nogil=True)
 def _weighed(depth, brightness, depth_weight, brightness_weight):
-    relief = np.empty(depth.shape, np.int32)
+    relief = np.empty(depth.shape, np.int16)  # a thousand at most, whatever the stain
     for y in range(depth.shape[0]):
         deep, bright, out = depth[y], brightness[y], relief[y]
         for x in range(deep.size):
-            out[x] = np.int32(np.rint(depth_weight * deep[x] + brightness_weight * bright[x]))
+            out[x] = np.int16(np.rint(depth_weight * deep[x] + brightness_weight * bright[x]))
     return relief

@@ -37,7 +37,10 @@ BLOCK_PX = 16  # a multiple of the stride: boxes begin with a block
 PERSISTENCE = 0.3
 DEPTH_LEVELS = 250
 LOGIT_LEVELS = 64
-SUM_OF_TAPS = 16  # of the smoothing in `_smooth_depth`, which is not divided by it
+SUM_OF_TAPS = 16  # of the smoothing in `_smooth`, which is not divided by it
+# Far beyond what the network says of anything: what fits into 16 bits.
+MAX_MARGIN = 2.0**15 - 1
+MAX_DEPTH = (2**15 - 1) // SUM_OF_TAPS
 
 # A nucleus rises by this share of its own brightness above its surroundings; haze does not. On the
 # images kept for tuning, and on five of real tissue, not one true nucleus falls below.
@@ -144,16 +147,22 @@ def _pixels(labels, stain, floor):
 
 
 def _predict(seen: np.ndarray, statistics: StainStatistics) -> tuple[np.ndarray, np.ndarray]:
-    """How sure of a nucleus, and how deep in it, in whole levels, piece by piece."""
+    """How sure of a nucleus, and how deep in it, in whole levels, piece by piece; int16."""
     alive = _alive(seen, np.float32(statistics.floor))
-    relative = normalise(seen, statistics.background, statistics.bright)
-    margin = np.zeros(seen.shape, np.int32)
-    depth = np.zeros(seen.shape, np.int32)
+    margin = np.zeros(seen.shape, np.int16)
+    depth = np.zeros(seen.shape, np.int16)
     for core in _pieces(seen.shape):
-        if alive[core.slices].any():
-            found = _run(relative, core)
-            _quantise(found, alive[core.slices], margin[core.slices], depth[core.slices])
-    return margin, _smooth_depth(depth)
+        if _any_alive(alive, core):
+            found = _run(seen, core, statistics)
+            origin = core.y0, core.x0
+            _quantise(found, alive, origin, margin[core.slices], depth[core.slices])
+    _smooth(depth)
+    return margin, depth
+
+
+def _any_alive(alive: np.ndarray, core: Box) -> bool:
+    rows = slice(core.y0 // BLOCK_PX, -(-core.y1 // BLOCK_PX))
+    return bool(alive[rows, core.x0 // BLOCK_PX : -(-core.x1 // BLOCK_PX)].any())
 
 
 def _pieces(shape: tuple[int, ...]) -> list[Box]:
@@ -165,65 +174,68 @@ def _pieces(shape: tuple[int, ...]) -> list[Box]:
     return [Box(*rows, *columns) for rows in cuts[0] for columns in cuts[1]]
 
 
-def _run(relative: np.ndarray, core: Box) -> np.ndarray:
+def _run(seen: np.ndarray, core: Box, statistics: StainStatistics) -> np.ndarray:
     """The network's ``(2, y, x)`` on a core, seen with its context."""
-    height, width = relative.shape
+    height, width = seen.shape
     outer = Box(
         max(core.y0 - CONTEXT_PX, 0),
         min(core.y1 + CONTEXT_PX, height),
         max(core.x0 - CONTEXT_PX, 0),
         min(core.x1 + CONTEXT_PX, width),
     )
-    piece = relative[outer.slices]
+    piece = normalise(seen[outer.slices], statistics.background, statistics.bright)
     missing = [-side % STRIDE_PX for side in piece.shape]
-    piece = np.pad(piece, [(0, n) for n in missing], mode="edge")
+    if any(missing):
+        piece = np.pad(piece, [(0, n) for n in missing], mode="edge")
     found = _session().run(None, {"stain": piece[None, None]})[0][0]
     return found[(slice(None), *core.within(outer))]
 
 
 @nb.njit(cache=True, nogil=True)
-def _quantise(found, alive, margin, depth):
-    """Whole levels: what follows breaks ties by position, never by the last bit of a float."""
+def _quantise(found, alive, origin, margin, depth):
+    """Whole levels: what follows breaks ties by position, never by the last bit of a float.
+
+    Only in blocks where nuclei are looked for: elsewhere the network may not have run at all.
+    """
     half = np.float32(0.5)
     for y in range(margin.shape[0]):
+        blocks = alive[(y + origin[0]) // BLOCK_PX]
         for x in range(margin.shape[1]):
-            if alive[y, x]:
+            if blocks[(x + origin[1]) // BLOCK_PX]:
                 logit = found[0, y, x] * np.float32(LOGIT_LEVELS)
-                margin[y, x] = math.floor(min(max(logit, -1e6), 1e6) + half)
-            depth[y, x] = max(0, int(found[1, y, x] * np.float32(DEPTH_LEVELS) + half))
+                margin[y, x] = math.floor(min(max(logit, -MAX_MARGIN), MAX_MARGIN) + half)
+                level = int(found[1, y, x] * np.float32(DEPTH_LEVELS) + half)
+                depth[y, x] = min(max(0, level), MAX_DEPTH)
 
 
 @nb.njit(cache=True, nogil=True)
-def _smooth_depth(depth):
-    """Binomial 3 x 3 (1 2 1 both ways), not divided by its sum."""
+def _smooth(depth):
+    """Binomial 3 x 3 (1 2 1 both ways), not divided by its sum; in place."""
     height, width = depth.shape
-    rows = np.empty((height, width), np.int32)
+    above, column = depth[0].copy(), np.empty(width + 2, depth.dtype)
     for y in range(height):
-        above, below = max(y - 1, 0), min(y + 1, height - 1)
+        here, below = depth[y], depth[min(y + 1, height - 1)]
         for x in range(width):
-            rows[y, x] = depth[above, x] + 2 * depth[y, x] + depth[below, x]
-    smooth = np.empty((height, width), np.int32)
-    for y in range(height):
+            column[x + 1] = above[x] + 2 * here[x] + below[x]
+            above[x] = here[x]
+        column[0], column[width + 1] = column[1], column[width]
         for x in range(width):
-            left, right = max(x - 1, 0), min(x + 1, width - 1)
-            smooth[y, x] = rows[y, left] + 2 * rows[y, x] + rows[y, right]
-    return smooth
+            here[x] = column[x] + 2 * column[x + 1] + column[x + 2]
 
 
 @nb.njit(cache=True, nogil=True)
 def _alive(seen, floor):
-    """Pixels of blocks that hold, or touch a block that holds, a pixel above the floor."""
+    """Blocks that hold, or touch a block that holds, a pixel above the floor."""
     height, width = seen.shape
-    n_rows, n_columns = height // BLOCK_PX + 3, width // BLOCK_PX + 3
-    holds = np.zeros((n_rows, n_columns), np.bool_)
+    n_rows, n_columns = -(-height // BLOCK_PX), -(-width // BLOCK_PX)
+    holds = np.zeros((n_rows + 2, n_columns + 2), np.bool_)
     for y in range(height):
+        blocks = holds[y // BLOCK_PX + 1]
         for x in range(width):
             if seen[y, x] > floor:
-                holds[y // BLOCK_PX + 1, x // BLOCK_PX + 1] = True
-    alive = np.zeros((height, width), np.bool_)
-    for row in range(n_rows - 2):
-        for column in range(n_columns - 2):
-            if holds[row : row + 3, column : column + 3].any():
-                y, x = row * BLOCK_PX, column * BLOCK_PX
-                alive[y : y + BLOCK_PX, x : x + BLOCK_PX] = True
+                blocks[x // BLOCK_PX + 1] = True
+    alive = np.empty((n_rows, n_columns), np.bool_)
+    for row in range(n_rows):
+        for column in range(n_columns):
+            alive[row, column] = holds[row : row + 3, column : column + 3].any()
     return alive
