@@ -1,0 +1,26 @@
+"""The command line: one verb per task. Heavy imports wait inside the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from macprox.cli import runs, slides, tables  # noqa: F401  (each adds its commands)
+from macprox.cli.app import SOME_FAILED, STOPPED, USER_ERROR, app
+from macprox.cli.telling import Stopped
+from macprox.errors import MacproxError
+
+__all__ = ["SOME_FAILED", "STOPPED", "USER_ERROR", "app", "main"]
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line and exit code 2, never a traceback."""
+    try:
+        app()
+    except Stopped:
+        typer.echo("macprox: stopped; the same command goes on from here.", err=True)
+        sys.exit(STOPPED)
+    except MacproxError as error:
+        typer.echo(f"macprox: {error}", err=True)
+        sys.exit(SOME_FAILED if hasattr(error, "failures") else USER_ERROR)

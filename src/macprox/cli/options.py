@@ -1,0 +1,26 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Slides = Annotated[list[str], typer.Argument(help="Slide files, folders of slides, or globs.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]
+PixelSize = Annotated[
+    float | None,
+    typer.Option("--pixel-size", metavar="UM", help="µm per pixel, where the file has none."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+NWorkers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Threads; all cores by default.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler's tcp://...")
+]
+Tile = Annotated[
+    int, typer.Option("--tile", metavar="PX", min=64, help="Side of a tile; changes no result.")
+]

@@ -1,0 +1,88 @@
+"""Looking at slides: `inspect`, `init`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from macprox.cli.app import SOME_FAILED, USER_ERROR, app
+from macprox.cli.options import AsJson, Slides
+from macprox.errors import MacproxError
+
+
+@app.command()
+def inspect(slides: Slides, as_json: AsJson = False) -> None:
+    """Show format, size, pyramid, channels, pixel size and problems of slides."""
+    infos, damaged = _inspected(slides)
+    if as_json:
+        found = [_slide_facts(info) for info in infos]
+        found += [{"path": str(path), "error": reason} for path, reason in damaged]
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        for info in infos:
+            for name, value in _slide_facts(info).items():
+                shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+                typer.echo(f"{name:>18}  {shown if shown not in (None, '') else '-'}")
+            typer.echo("")
+    for _, reason in damaged:
+        typer.echo(f"macprox: {reason}", err=True)
+    if damaged:
+        raise typer.Exit(SOME_FAILED if infos else USER_ERROR)
+
+
+@app.command()
+def init(
+    slides: Slides,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("study.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write a commented starter study with channels guessed from their names."""
+    from macprox.io.atomic import write_text
+    from macprox.starter_study import starter_study
+
+    if out.exists() and not force:
+        raise MacproxError(f"{out} exists; give another name with -o, or --force to replace it.")
+    infos, damaged = _inspected(slides)
+    for _, reason in damaged:
+        typer.echo(f"macprox: left out: {reason}", err=True)
+    if not infos:
+        raise typer.Exit(USER_ERROR)
+    write_text(out, starter_study(infos))
+    named = " ".join(shlex.quote(slide) for slide in slides)
+    typer.echo(f"Wrote {out}. Read it, correct it, then:")
+    typer.echo(f"  macprox run {named} --study {shlex.quote(str(out))} --out results")
+
+
+def _inspected(slides: list[str]) -> tuple[list[Any], list[tuple[Path, str]]]:
+    """What is in the slides that can be read, and why the others cannot."""
+    from macprox.io.images import find_slides, inspect_slide
+
+    infos, damaged = [], []
+    for path in find_slides(slides):
+        try:
+            infos.append(inspect_slide(path))
+        except MacproxError as error:
+            damaged.append((path, str(error)))
+    return infos, damaged
+
+
+def _slide_facts(info: Any) -> dict[str, Any]:
+    return {
+        "slide_id": info.slide_id,
+        "path": str(info.path),
+        "format": info.format,
+        "size_px": f"{info.shape[1]} x {info.shape[0]}",
+        "levels": [f"{width} x {height}" for height, width in info.level_shapes],
+        "channels": list(info.channels),
+        "dtype": str(info.dtype),
+        "pixel_size_um": info.pixel_size_um,
+        "pixel_size_from": info.pixel_size_source,
+        "tile_px": f"{info.tile[1]} x {info.tile[0]}",
+        "compression": info.compression,
+        "megabytes": round(info.n_bytes / 1e6, 1),
+        "problems": list(info.problems),
+    }
