@@ -74,14 +74,15 @@ def crowd(side_px: int = 640, seed: int = 3) -> Scene:
     """Some hundreds of nuclei of several sizes, many touching, some cut by the rim."""
     rng = np.random.default_rng(seed)
     truth = np.zeros((side_px, side_px), np.int32)
-    n_nuclei = int(side_px**2 / 120)
+    n_nuclei, n_placed = int(side_px**2 / 120), 0
     y, x = np.mgrid[:side_px, :side_px]
     for cy, cx in rng.uniform(0, side_px, (n_nuclei, 2)):
         radius = rng.uniform(6, 11)
         box = np.s_[max(int(cy - 12), 0) : int(cy + 13), max(int(cx - 12), 0) : int(cx + 13)]
         near = (y[box] - cy) ** 2 + (x[box] - cx) ** 2 <= radius**2
         if near.any() and not truth[box][near].any():
-            truth[box][near] = truth.max() + 1
+            n_placed += 1
+            truth[box][near] = n_placed
     marker = ndi.binary_dilation(truth % 9 == 1, iterations=9) & (truth >= 0)
     return _scene(truth, marker & (ndi.gaussian_filter(rng.normal(size=truth.shape), 3) > -0.2))
 
