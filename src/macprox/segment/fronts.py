@@ -55,10 +55,10 @@ def spread(seeds, marker, peak, budget):
     cost : (y, x) int32
         Of the path; ``budget + 1`` where none reaches.
     """
-    height, width = seeds.shape
+    width = seeds.shape[1]
     owner = seeds.copy()
-    cost = np.full((height, width), np.int32(budget + 1))
-    image = seeds, marker, peak
+    cost = np.full(seeds.shape, np.int32(budget + 1))
+    tolls = _tolls(seeds, marker, peak)
     # One linked list of pixels a front; a pixel that is reached twice is listed twice.
     newest = np.full(budget + 1, -1, np.int64)
     pixels = np.empty(1024, np.int64)
@@ -71,17 +71,20 @@ def spread(seeds, marker, peak, budget):
         if listed + 8 > pixels.size:
             pixels, older = _twice(pixels), _twice(older)
         fronts = newest, pixels, older
-        listed = _step_around(y, x, 0, owner, cost, image, fronts, listed)
-    for front in range(1, budget + 1):
+        listed = _step_around(y, x, 0, owner, cost, tolls, fronts, listed)
+    visited = front = 0
+    while visited < listed:
+        front += 1
         entry = newest[front]
         while entry >= 0:
             y, x = pixels[entry] // width, pixels[entry] % width
             entry = older[entry]
+            visited += 1
             if cost[y, x] == front:
                 if listed + 8 > pixels.size:
                     pixels, older = _twice(pixels), _twice(older)
                 fronts = newest, pixels, older
-                listed = _step_around(y, x, front, owner, cost, image, fronts, listed)
+                listed = _step_around(y, x, front, owner, cost, tolls, fronts, listed)
     return owner, cost
 
 
@@ -94,22 +97,32 @@ def _twice(room):
 
 
 @nb.njit(cache=True, nogil=True)
-def _step_around(y, x, front, owner, cost, image, fronts, listed):
+def _tolls(seeds, marker, peak):
+    """``(2, y, x)``: what an orthogonal and a diagonal step into each pixel cost; 0 where none may.
+
+    Once a pixel, not once a neighbour: a division costs as much as the rest of a step.
+    """
+    tolls = np.zeros((2, *seeds.shape), np.int32)
+    for y in range(seeds.shape[0]):
+        for x in range(seeds.shape[1]):
+            high, low = peak[y, x], marker[y, x]
+            if low > 0 and seeds[y, x] == 0:
+                faint = 2 * high - low + GAP_TOLL * max(0, high - GAP * low)
+                tolls[0, y, x] = ORTHOGONAL * faint // high
+                tolls[1, y, x] = DIAGONAL * faint // high
+    return tolls
+
+
+@nb.njit(cache=True, nogil=True)
+def _step_around(y, x, front, owner, cost, tolls, fronts, listed):
     """Offer a pixel's owner to its neighbours; apart, because room that may grow slows a loop."""
-    seeds, marker, peak = image
     newest, pixels, older = fronts
-    height, width = seeds.shape
+    height, width = owner.shape
     for yy in range(max(y - 1, 0), min(y + 2, height)):
         for xx in range(max(x - 1, 0), min(x + 2, width)):
-            step = DIAGONAL if yy != y and xx != x else ORTHOGONAL
-            # No step costs less than its length: most neighbours are out of the question at once.
-            if marker[yy, xx] == 0 or cost[yy, xx] < front + step or seeds[yy, xx] > 0:
-                continue
-            high = peak[yy, xx]
-            low = marker[yy, xx]
-            gap = max(0, high - GAP * low)
-            there = front + step * (2 * high - low + GAP_TOLL * gap) // high
-            if there >= newest.size:
+            toll = tolls[1 if yy != y and xx != x else 0, yy, xx]
+            there = front + toll
+            if toll == 0 or there > cost[yy, xx] or there >= newest.size:
                 continue
             if there < cost[yy, xx]:
                 cost[yy, xx] = there
@@ -118,6 +131,6 @@ def _step_around(y, x, front, owner, cost, image, fronts, listed):
                 older[listed] = newest[there]
                 newest[there] = listed
                 listed += 1
-            elif there == cost[yy, xx] and owner[y, x] < owner[yy, xx]:
+            elif owner[y, x] < owner[yy, xx]:
                 owner[yy, xx] = owner[y, x]
     return listed

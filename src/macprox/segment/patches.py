@@ -78,10 +78,13 @@ def _blocks(nuclei, marker, claims, side):
     n_positive = np.zeros((-(-height // side), -(-width // side)), np.int32)
     claimed = np.zeros(n_positive.shape, np.bool_)
     for y in range(height):
-        count, claim = n_positive[y // side], claimed[y // side]
-        for x in range(width):
-            count[x // side] += marker[y, x] > 0
-            claim[x // side] |= claims[nuclei[y, x]]
+        for block in range(n_positive.shape[1]):
+            count, claim = 0, False
+            for x in range(block * side, min((block + 1) * side, width)):
+                count += marker[y, x] > 0
+                claim |= claims[nuclei[y, x]]
+            n_positive[y // side, block] += count
+            claimed[y // side, block] |= claim
     return n_positive, claimed
 
 
