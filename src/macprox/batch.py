@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from macprox.errors import MacproxError, PixelSizeError, ResultError
 from macprox.io.atomic import write_text
 from macprox.io.images import SlideInfo, find_slides, inspect_slide, open_slide, unique_slide_ids
@@ -16,11 +18,12 @@ from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder, slide_folder
 from macprox.pipeline import RunOptions, finish_slide, run_slide
 from macprox.pipeline.contents import INDEX_FILE, write_contents
 from macprox.pipeline.stages import Ledger
+from macprox.pipeline.variations import vary_slide
 from macprox.results import SlideResult
 from macprox.segment.learned import check_method
 from macprox.study import Study
 
-__all__ = ["INDEX_FILE", "BatchError", "Failure", "run", "update"]
+__all__ = ["INDEX_FILE", "BatchError", "Failure", "run", "sensitivity", "update"]
 
 TRACEBACK_FILE = "error.txt"
 
@@ -155,6 +158,49 @@ def update(
         return finish_slide(after, folder, options)
 
     return _Work(results, after, options).each([(folder.path, folder) for folder in folders], one)
+
+
+def sensitivity(
+    results: str | Path, options: RunOptions | None = None, with_pixels: bool = True
+) -> pd.DataFrame:
+    """How the headline of every slide changes with gates, expansion and radius.
+
+    Writes ``sensitivity.parquet`` beside each slide's statistics, draws it in its report, and for
+    all slides ``sensitivity.csv`` and ``sensitivity.svg`` in the result folder.
+
+    Parameters
+    ----------
+    results : path
+        Result folder of an earlier run.
+    with_pixels : bool
+        False leaves out the expansion, which alone reads the slides.
+
+    Returns
+    -------
+    DataFrame
+        See `macprox.pipeline.variations.vary_slide`.
+
+    Raises
+    ------
+    BatchError
+        If a slide failed; the tables of the others are on disk.
+    """
+    from macprox.report.variations import write_variations_figure
+
+    results, options = Path(results), options or RunOptions()
+    study = Study.from_toml(results / STUDY_FILE)
+    tables: list[pd.DataFrame] = []
+
+    def one(path: Path, folder: SlideFolder) -> SlideResult:
+        tables.append(vary_slide(study, folder, options, with_pixels))
+        return SlideResult(path)
+
+    work = _Work(results, study, options)
+    work.each([(folder.path, folder) for folder in slide_folders(results)], one)
+    table = pd.concat(tables, ignore_index=True)
+    write_text(results / "sensitivity.csv", table.to_csv(index=False))
+    write_variations_figure(table, study, results / "sensitivity.svg")
+    return table
 
 
 @dataclass(frozen=True)

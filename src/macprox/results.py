@@ -91,6 +91,16 @@ class SlideResult:
         """The tidy statistics table, one number a row."""
         return self._table(self.folder.statistics)
 
+    def sensitivity(self) -> pd.DataFrame | None:
+        """The headline under changed gates, expansion and radius (`macprox sensitivity`).
+
+        None if it was not asked for, or of results that have changed since.
+        """
+        analysis = self.manifest["stages"].get("analysis", {}).get("fingerprint")
+        if self.manifest.get("varied") != analysis or not self.folder.sensitivity.exists():
+            return None
+        return self._table(self.folder.sensitivity)
+
     def regions(self) -> Regions:
         """Tissue, airspace, tumour, exclusions; polygons in micrometres."""
         from macprox.io.geojson import read_regions

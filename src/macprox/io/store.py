@@ -54,6 +54,14 @@ class SlideFolder:
         return self.path / "statistics.parquet"
 
     @property
+    def sensitivity(self) -> Path:
+        return self.path / "sensitivity.parquet"
+
+    @property
+    def calibration(self) -> Path:
+        return self.path / "calibration.parquet"
+
+    @property
     def edits(self) -> Path:
         return self.path / "edits.jsonl"
 

@@ -6,33 +6,25 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from macprox.celltable import centroids_um, mean_column, positive_column
-from macprox.edits import Corrections, EditLog, apply_to_cells, replay
 from macprox.image.quality import QualityFlag, artefact_flags, clipping_flags
 from macprox.io.atomic import write_parquet
 from macprox.io.geojson import read_artefacts, write_regions
 from macprox.io.store import SlideFolder
-from macprox.phenotype.calls import call_phenotypes, inside_regions
-from macprox.phenotype.gate_table import apply_gates, gate_table
-from macprox.phenotype.gates import propose_gate
-from macprox.pipeline.areas import find_areas
-from macprox.pipeline.artefacts import facts_of, found_at
-from macprox.pipeline.odd_cells import is_counted, macrophages_without_nucleus, odd_cell_flags
+from macprox.pipeline.artefacts import facts_of
+from macprox.pipeline.calling import call_cells
+from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags
 from macprox.regions import Regions
 from macprox.regions.tumour import FEW_CELLS
 from macprox.spatial import (
     annotate_neighbours,
-    annotate_regions,
     headline_without,
     slide_statistics,
 )
 from macprox.study import Study
 from macprox.window import Window
 
-MIN_TRUSTED_FRAC = 0.5
 # What the headline is told without.
 AF_SUSPECT, ARTEFACT, ANUCLEATE = "af_suspect", "artefact", "anucleate"
 
@@ -60,32 +52,21 @@ def _content_hash(path: Path | None) -> str | None:
 def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -> dict[str, Any]:
     """Write gates, regions, cells and statistics; return what the manifest should say of them."""
     pixel_size_um = manifest["source"]["pixel_size_um"]
-    corrections = replay(EditLog(folder.edits).read())
-    cells = pd.read_parquet(folder.measurements)
-    artefacts = read_artefacts(folder.quality, pixel_size_um)
-    cells["artefact"] = found_at(artefacts, centroids_um(cells))
-    cells, gates = _gated(cells, study, corrections)
-    rule = study.tumour_marker_rule
-    marked = (
-        np.zeros(len(cells), bool) if rule is None else rule.evaluate(_positive(cells, study), {})
-    )
-    areas = find_areas(study, folder, corrections, manifest["source"], (cells, marked))
-    regions = areas.regions
-    cells = _place(cells, regions)
-    cells, lost_edits = _name(cells, study, corrections)
+    called = call_cells(pd.read_parquet(folder.measurements), study, folder, manifest["source"])
+    cells, regions, observed = called.cells, called.regions, called.observed
     proximity = study.proximity
     targets = [name for name in (*proximity.macrophages, proximity.tumour) if study.phenotypes]
-    observed = cells[cells["in_window"] & ~cells["excluded"]]
-    counted = observed[is_counted(observed, proximity)]
-    counted = annotate_neighbours(counted, targets, proximity.radii_um)
+    counted = annotate_neighbours(called.counted(study), targets, proximity.radii_um)
     window = None if regions.observed.is_empty else Window.from_polygon(regions.observed)
     statistics = slide_statistics(
         counted, window, regions.tumour, proximity, study.regions.margin_um
     )
-    write_parquet(folder.gates, gates)
+    write_parquet(folder.gates, called.gates)
     write_regions(folder.regions, regions, pixel_size_um)
     write_parquet(folder.cells, _with_columns_of(cells, counted))
     write_parquet(folder.statistics, statistics)
+    lost = [f"Edit finds no cell any more: {edit}" for edit in called.lost_edits]
+    artefacts = read_artefacts(folder.quality, pixel_size_um)
     found = facts_of(artefacts, observed["artefact"], regions.tissue_window.area)
     return {
         "counts": {
@@ -95,56 +76,13 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
         "artefacts": found,
         "sensitivity": _sensitivity(counted, study, regions),
         "quality": _quality(observed, regions, study, {**manifest, "artefacts": found}),
-        "warnings": [*areas.messages, *(f"Edit finds no cell any more: {e}" for e in lost_edits)],
+        "warnings": [*called.areas.messages, *lost],
     }
 
 
 def _with_columns_of(cells: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
     """All cells with the distances of the counted; an excluded cell has no neighbours."""
     return cells.join(counted[counted.columns.difference(cells.columns, sort=False)])
-
-
-def _gated(
-    cells: pd.DataFrame, study: Study, corrections: Corrections
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All cells with their calls, and the gates, which are found on trusted cells.
-
-    A dozen cells under a glowing fibre are bright enough to be taken for the positive ones.
-    """
-    trusted = cells["artefact"] == ""
-    if trusted.mean() < MIN_TRUSTED_FRAC:
-        trusted[:] = True  # what is left of such a slide says less than the whole of it
-    gates = gate_table(cells[trusted], study.markers, corrections.gates)
-    cells = apply_gates(cells, gates)
-    suspect = np.zeros(len(cells), bool)
-    if study.image.autofluorescence is not None:
-        # As bright in the blank channel as a stained cell is in a stained one; without an upper
-        # population, where cells of one kind would hardly ever be.
-        level = cells[mean_column(study.image.autofluorescence, "cell")].to_numpy(float)
-        gate = propose_gate(level[trusted], study.image.autofluorescence).value
-        suspect = level > gate if np.isfinite(gate) else suspect
-    return cells.assign(af_suspect=suspect), gates
-
-
-def _positive(cells: pd.DataFrame, study: Study) -> dict[str, np.ndarray]:
-    return {name: cells[positive_column(name)].to_numpy(bool) for name in study.markers}
-
-
-def _place(cells: pd.DataFrame, regions: Regions) -> pd.DataFrame:
-    located = regions.locate(centroids_um(cells))
-    columns = ["in_window", "excluded", "lesion_id", "compartment"]
-    cells = cells.assign(**{name: located[name].to_numpy() for name in columns})
-    return annotate_regions(cells, regions.tumour, regions.margin_um)
-
-
-def _name(
-    cells: pd.DataFrame, study: Study, corrections: Corrections
-) -> tuple[pd.DataFrame, list[Any]]:
-    cells["phenotype"] = call_phenotypes(
-        _positive(cells, study), inside_regions(cells), study.rules, len(cells)
-    )
-    cells["phenotype_source"] = "auto"
-    return apply_to_cells(cells, corrections)
 
 
 def _sensitivity(counted: pd.DataFrame, study: Study, regions: Regions) -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ def finish_slide(
             found = analyse_slide(study, folder, ledger.manifest)
             problems = ledger.manifest.get("problems", []) + _left_out(ledger.manifest)
             ledger.note(**{**found, "warnings": [*problems, *found["warnings"]]})
-    seen = ledger.manifest.get("patient"), ledger.manifest.get("seam_check")
+    seen = [ledger.manifest.get(fact) for fact in ("patient", "seam_check", "varied")]
     mark = fingerprint("report", mark, *seen)
     if not ledger.is_done("report", mark) or not folder.report.exists():
         options.watcher.stage(folder.slide_id, "report", 0)

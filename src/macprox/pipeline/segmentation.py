@@ -157,4 +157,3 @@ def _labelled_already(
     if file is None:
         return None, None
     return look_at_labels(file, labeller.slide, core_px, place, options), views
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from macprox.report.numbers import (
     Shown,
@@ -16,6 +16,9 @@ from macprox.report.numbers import (
 from macprox.report.overview import artefact_colour
 from macprox.report.rows import POSITION, Direction, SavedNumbers, at_radius
 from macprox.report.sentences import Answer, all_directions, with_a
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BOTH = "af_suspect or artefact"
 LEFT_OUT = {
@@ -91,3 +94,31 @@ def artefact_legend(manifest: dict) -> list[dict[str, str]]:
         }
         for found in manifest.get("artefacts") or []
     ]
+
+
+def widest_changes(table: pd.DataFrame) -> list[str]:
+    """A line a slide and direction: the headline, and the change that moves it most.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `macprox.pipeline.variations.vary_slide`, of one slide or several.
+    """
+    told = []
+    for (slide_id, source, target), rows in table.groupby(["slide_id", "source", "target"]):
+        (as_run,) = rows.loc[rows["kind"] == "as run", "ratio"]
+        changed = rows[rows["kind"].isin(["gate", "expansion"]) & rows["ratio"].notna()]
+        if not is_number(as_run) or changed.empty:
+            continue
+        low, high = changed["ratio"].min(), changed["ratio"].max()
+        told.append(
+            f"{slide_id}, {source} → {target}: {ratio_text(as_run)} expected; {ratio_text(low)} "
+            f"to {ratio_text(high)} under changed gates and expansion."
+        )
+    return told + _unmade(table)
+
+
+def _unmade(table: pd.DataFrame) -> list[str]:
+    missing = table[table["reason"].fillna("") != ""]
+    return [f"{slide}: {reason}" for slide, reason in dict.fromkeys(
+        zip(missing["slide_id"], missing["reason"], strict=True))]  # fmt: skip

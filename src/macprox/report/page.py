@@ -28,6 +28,7 @@ from macprox.report import (
     tables,
 )
 from macprox.report.rows import LINEAGE, POSITION, Direction, SavedNumbers, micrometres, text_of
+from macprox.report.variations import variations_figure
 
 GATE_COLUMNS = ("marker", "compartment", "value", "source", "confirmed", "bimodal")
 
@@ -92,6 +93,7 @@ def slide_context(result) -> dict[str, Any]:
         "pictures": _picture_context(seen, drawing, colours, study),
         "flagged": doubt.artefact_legend(manifest),
         "sensitivity": doubt.sensitivity_table(manifest, saved, study),
+        "variations": _variations(result, study),
         "n_left_out": len(measured) - len(cells),
         "phenotypes": tables.phenotype_table(cells, statistics, colours, study),
         "region_flags": [flag.replace("_", " ") for flag in regions.flags],
@@ -105,6 +107,11 @@ def slide_context(result) -> dict[str, Any]:
         "methods": methods.methods_paragraph(manifest, study, gate_rows, regions),
         "definitions": methods.definitions(study),
     }
+
+
+def _variations(result, study) -> str:
+    table = result.sensitivity()
+    return "" if table is None else variations_figure(table, study)
 
 
 def observed(cells: pd.DataFrame) -> pd.DataFrame:

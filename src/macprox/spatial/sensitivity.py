@@ -40,27 +40,47 @@ def headline_without(
     list of dict
         ``left_out`` (the name), ``n_left_out``, and of the statistics table ``KEPT``.
     """
-    # Exact for any null that relabels; p values would need as many permutations again.
-    null = "csr" if parameters.null == "csr" else "relabel"
-    radius = parameters.primary_radius_um
-    narrow = replace(parameters, radii_um=(radius,), n_permutations=0, null=null)
     rows: list[Row] = []
     for name, which in doubtful.items():
         if which.any():
             labels: dict[str, Any] = {"left_out": name, "n_left_out": int(which.sum())}
-            rows += [{**labels, **found} for found in _headline(cells[~which], narrow)]
+            kept = cells[~which]
+            radii = (parameters.primary_radius_um,)
+            rows += [{**labels, **found} for found in headline_at(kept, parameters, radii)]
     return rows
 
 
-def _headline(cells: pd.DataFrame, parameters: ProximityParameters) -> list[Row]:
-    classes = classes_of(parameters)
+def headline_at(
+    cells: pd.DataFrame, parameters: ProximityParameters, radii_um: tuple[float, ...]
+) -> list[Row]:
+    """G at some radii under the position null, both directions, without p values.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As for `slide_statistics`; those observed.
+    parameters : ProximityParameters
+    radii_um : tuple of float
+        Increasing.
+
+    Returns
+    -------
+    list of dict
+        Of the statistics table, ``KEPT``.
+    """
+    # Exact for any null that relabels; p values would need as many permutations again.
+    null = "csr" if parameters.null == "csr" else "relabel"
+    narrow = replace(
+        parameters, radii_um=radii_um, primary_radius_um=radii_um[0], n_permutations=0, null=null
+    )
+    classes = classes_of(narrow)
     if not classes:
         return []
-    pattern = pattern_of(cells, None, parameters.strata)
-    surroundings = surroundings_of(pattern, question_of(classes[0], parameters))
+    pattern = pattern_of(cells, None, narrow.strata)
+    surroundings = surroundings_of(pattern, question_of(classes[0], narrow))
     return [
         {key: found[key] for key in KEPT}
         for group in classes
-        for found in pair_rows(pattern, question_of(group, parameters), surroundings)
+        for found in pair_rows(pattern, question_of(group, narrow), surroundings)
         if found["statistic"] == "g" and found["correction"] == "none"
     ]
