@@ -147,6 +147,16 @@ def test_fine_pixels_too(method):
     assert_independent(crowded((300, 560), 0.325), method, (256,), n_cells=50)
 
 
+@pytest.mark.parametrize("shape", [(1, 613), (613, 1), (3, 700), (251, 613)])
+def test_slivers_and_prime_sides_too(method, shape):
+    sight = crowded(shape, 0.65)
+    whole = sight.segmented(method, sight.tiles(method, WHOLE))
+    assert (len(whole.table) > 100) == (min(shape) > 100)
+    for core_px in (101, 256):
+        tiled = sight.segmented(method, sight.tiles(method, core_px))
+        assert tiled.mismatches(whole) == (0, 0), core_px
+
+
 def test_the_comparison_notices_a_halo_that_is_too_small():
     """The control of everything here."""
     sight = crowded((420, 640), 0.5)
