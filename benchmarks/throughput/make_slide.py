@@ -1,6 +1,6 @@
 """A slide for measuring speed and memory: any size in bounded memory, the same tissue at all.
 
-    python benchmarks/throughput/make_slide.py OUT.ome.tif --side 8192 [--tile 512] [--codec lzw]
+    python -m benchmarks.throughput.make_slide OUT.ome.tif --side 8192 [--tile 512] [--codec lzw]
 
 Six channels uint16 at 0.5 um per pixel, tiled, with a pyramid of halves in SubIFDs: DAPI, panCK,
 CD68, CD163, FOXP3 and a blank channel (AF). Cells stand on a jittered lattice, dense in tumour
