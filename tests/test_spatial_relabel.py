@@ -13,6 +13,7 @@ from macprox.spatial.grid import CellGrid
 from macprox.spatial.nulls import FROM_MOVED, TO_MOVED, Permutations, Surroundings
 from macprox.spatial.permute import permutation_p, permute
 from macprox.spatial.relabel import Relabelling, exact_p, exact_range, expected_g_to_moved
+from macprox.spatial.relabel_variance import variance_of_g_to_moved
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ def test_exact_p_equals_the_enumeration_of_every_deal(small):
         counts = np.array([hit[moved].sum() for moved in every_deal(small)])
         lowest, probability = labels.hit_distribution(hit)
         for observed in range(-1, 6):
-            tails = (counts <= observed).mean(), (counts >= observed).mean()
-            expected = min(1.0, 2 * min(tails))
+            distance = np.abs(counts - counts.mean())
+            expected = (distance >= abs(observed - counts.mean()) - 1e-9).mean()
             assert exact_p(lowest, probability, observed) == pytest.approx(expected, abs=1e-12)
         low, high = exact_range(lowest, probability)
         assert (counts < low).mean() <= 0.025
@@ -246,7 +247,7 @@ def test_attraction_is_found():
     scene = Scene(tumour, eligible, rng.random(1500) < np.where(near, 0.25, 0.1), np.zeros(1500))
     nulls = scene.surroundings.nulls(scene.labels(), Permutations(199, 0))
     assert nulls[FROM_MOVED, "g", 20.0].p < 0.01
-    assert nulls[TO_MOVED, "g", 20.0].p == 2 / 200
+    assert nulls[TO_MOVED, "g", 20.0].p == 1 / 200
 
 
 def test_a_stratum_of_one_label_leaves_nothing_to_test(small):
@@ -271,10 +272,68 @@ def test_fields_without_moved_or_fixed_cells_have_no_distance():
 
 def test_permutation_p_counts_the_observed_arrangement():
     permuted = np.arange(99.0)
-    assert permutation_p(permuted, 1000.0) == 2 / 100
-    assert permutation_p(permuted, -5.0) == 2 / 100
+    assert permutation_p(permuted, 1000.0) == 1 / 100
+    assert permutation_p(permuted, -500.0) == 1 / 100
     assert permutation_p(permuted, 49.0) == 1.0
-    assert permutation_p(permuted, 97.0) == 2 * 3 / 100  # 97, 98 and the observed one
+    assert permutation_p(permuted, 49.0, expected=49.0) == 1.0
+    assert permutation_p(permuted, 97.0, expected=49.0) == 5 / 100  # 0, 1, 97, 98 and itself
+    assert permutation_p(permuted, 0.0, expected=0.0) == 1.0
+
+
+def test_p_of_a_continuous_statistic_is_exact_at_ninety_nine_permutations():
+    rng = np.random.default_rng(0)
+    values = np.square(rng.normal(size=(20_000, 100)))  # skewed
+    for expected in (np.nan, 1.0):
+        p = np.array([permutation_p(row[1:], row[0], expected) for row in values])
+        assert 0.045 <= (p <= 0.05).mean() <= 0.055
+        assert set(np.unique(np.rint(p * 100))) == set(range(1, 101))
+
+
+def test_the_variance_to_moved_cells_equals_the_enumeration_of_every_deal(small):
+    apart = np.hypot(*(small.tumour[:, None] - small.eligible).transpose(2, 0, 1))
+    for stratified in (True, False):
+        labels = small.labels(stratified)
+        deals = every_deal(
+            small if stratified else replace(small, compartment=np.zeros(len(small.eligible)))
+        )
+        found = variance_of_g_to_moved(*small.surroundings.lists, labels)
+        for variance, r in zip(found, small.radii_um, strict=True):
+            g = np.array([(apart[:, moved].min(axis=1) <= r).mean() for moved in deals])
+            assert variance == pytest.approx(g.var(), rel=1e-9)
+            assert g.var() > 0
+
+
+def test_the_variance_to_moved_cells_is_that_of_permutations(nests):
+    labels, surroundings = nests.labels(), nests.surroundings
+    nobody = np.empty((len(nests.eligible), 0))
+    dealt = permute(labels, nobody, surroundings.lists, 4000, seed=11)
+    variance = variance_of_g_to_moved(*surroundings.lists, labels)
+    np.testing.assert_allclose(dealt.hits.var(axis=0), variance, rtol=0.12)  # 5 se of a variance
+    g, null = nests.observed()[1], surroundings.nulls(labels, Permutations(0, 0))
+    here = null[TO_MOVED, "g", 20.0]
+    assert here.sd == pytest.approx(np.sqrt(variance[1]))
+    assert abs(g - here.expected) < 3 * here.sd
+
+
+def test_a_sum_too_long_leaves_its_radius_out(nests):
+    variance = variance_of_g_to_moved(*nests.surroundings.lists, nests.labels(), 25_000)
+    assert np.isnan(variance[2])
+    assert np.isfinite(variance[0])
+    assert np.isnan(variance_of_g_to_moved(np.empty((0, 2), int), np.empty(0, int), nests.labels()))
+
+
+def test_every_deviation_is_the_enumerated_one(small):
+    nulls = small.surroundings.nulls(small.labels(), Permutations(0, 0))
+    apart = np.hypot(*(small.tumour[:, None] - small.eligible).transpose(2, 0, 1))
+    deals = every_deal(small)
+    for r in small.radii_um:
+        count = np.array([(apart[:, moved] <= r).sum() for moved in deals])
+        hit = np.array([(apart[:, moved] <= r).any(axis=0).mean() for moved in deals])
+        assert nulls[FROM_MOVED, "count_within", r].sd == pytest.approx(count.std() / 4)
+        assert nulls[TO_MOVED, "count_within", r].sd == pytest.approx(count.std() / 6)
+        assert nulls[FROM_MOVED, "g", r].sd == pytest.approx(hit.std())
+    nearest = np.array([apart[:, moved].min(axis=0).mean() for moved in deals])
+    assert nulls[FROM_MOVED, "nearest_mean_um", None].sd == pytest.approx(nearest.std())
 
 
 def test_rare_labels_in_big_strata_lose_no_precision():

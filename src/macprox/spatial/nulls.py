@@ -12,6 +12,7 @@ from macprox.spatial.expected_nearest import expected_nearest_to_moved
 from macprox.spatial.neighbours import count_in_groups, lists_in_groups, nearest_in_groups
 from macprox.spatial.permute import permutation_p, permute
 from macprox.spatial.relabel import Relabelling, exact_p, exact_range, expected_g_to_moved
+from macprox.spatial.relabel_variance import variance_of_g_to_moved
 
 FROM_MOVED, TO_MOVED = "from_moved", "to_moved"  # macrophage to tumour, tumour to macrophage
 NO_TEST = "no test: permuting whole distances is not offered, read g"
@@ -25,6 +26,7 @@ class NullValue:
     """One statistic under the null."""
 
     expected: float = np.nan
+    sd: float = np.nan  # of the statistic over all deals; (value - expected) / sd is its effect
     low: float = np.nan  # central 95 %
     high: float = np.nan
     p: float = np.nan
@@ -104,29 +106,32 @@ class Surroundings:
             # cells, so the mean over the others is the same multiple in every permutation.
             share = labels.moved[known].sum() / n_moved
             with_fixed = Relabelling.of(labels.moved[known], labels.stratum[known])
-            exact = with_fixed.mean_and_variance(self.nearest_um[known])[0]
+            exact = with_fixed.mean_and_variance(self.nearest_um[known])
             observed = with_fixed.observed(self.nearest_um[known])
             nulls[FROM_MOVED, "nearest_mean_um", None] = judge(
                 observed, dealt.means[:, 0] / share, exact
             )
         hit_to_moved = self.hit_to_moved(labels)
-        exact_to_moved = expected_g_to_moved(*self.lists, labels)
+        exact_to_moved = np.column_stack(
+            [expected_g_to_moved(*self.lists, labels), variance_of_g_to_moved(*self.lists, labels)]
+        )
         for k, radius in enumerate(self.radii_um.tolist()):
             count, hit = values[:, 1 + k], values[:, 1 + n_radii + k]
             pairs = n_moved / len(self.fixed_xy)  # the same pairs, counted from the other end
             observed, permuted = labels.observed(count), dealt.means[:, 1 + k]
-            exact = labels.mean_and_variance(count)[0]
+            exact = labels.mean_and_variance(count)
+            of_fixed = exact[0] * pairs, exact[1] * pairs**2
             nulls[FROM_MOVED, "count_within", radius] = judge(observed, permuted, exact)
             nulls[TO_MOVED, "count_within", radius] = judge(
-                observed * pairs, permuted * pairs, exact * pairs
+                observed * pairs, permuted * pairs, of_fixed
             )
             nulls[FROM_MOVED, "g", radius] = judge(
                 labels.observed(hit),
                 dealt.means[:, 1 + n_radii + k],
-                labels.mean_and_variance(hit)[0],
+                labels.mean_and_variance(hit),
             )
             nulls[TO_MOVED, "g", radius] = judge(
-                hit_to_moved[k], dealt.hits[:, k], exact_to_moved[k]
+                hit_to_moved[k], dealt.hits[:, k], tuple(exact_to_moved[k])
             )
         return nulls
 
@@ -146,8 +151,10 @@ class Surroundings:
             low, high = exact_range(*distribution)
             degenerate = labels.is_degenerate
             p = exact_p(*distribution, int(hit[labels.moved].sum()))
+            expected, variance = labels.mean_and_variance(hit)
             nulls[FROM_MOVED, "g", radius] = NullValue(
-                expected=labels.mean_and_variance(hit)[0],
+                expected=expected,
+                sd=float(np.sqrt(variance)),
                 low=low / n_moved,
                 high=high / n_moved,
                 p=np.nan if degenerate else p,
@@ -171,13 +178,18 @@ class _Judge:
     labels: Relabelling
     permutations: Permutations
 
-    def __call__(self, observed: Any, permuted: np.ndarray, exact: float) -> NullValue:
+    def __call__(
+        self, observed: Any, permuted: np.ndarray, exact: tuple[float, float]
+    ) -> NullValue:
+        expected, sd = exact[0], float(np.sqrt(exact[1]))
+        if self.permutations.only:
+            expected, sd = np.nan, np.nan
         if len(permuted) == 0:
-            expected = np.nan if self.permutations.only else exact
-            return NullValue(expected, reason=NO_PERMUTATIONS)
-        expected = float(permuted.mean()) if self.permutations.only else exact
-        low, high = np.quantile(permuted, [0.025, 0.975])
+            return NullValue(expected, sd, reason=NO_PERMUTATIONS)
+        p = permutation_p(permuted, float(observed), expected)
+        expected = float(permuted.mean()) if np.isnan(expected) else expected
+        sd = float(permuted.std()) if np.isnan(sd) else sd
+        low, high = (float(q) for q in np.quantile(permuted, [0.025, 0.975]))
         if self.labels.is_degenerate:
-            return NullValue(expected, float(low), float(high), reason=ONE_LABEL)
-        p = permutation_p(permuted, float(observed))
-        return NullValue(expected, float(low), float(high), p, len(permuted))
+            return NullValue(expected, sd, low, high, reason=ONE_LABEL)
+        return NullValue(expected, sd, low, high, p, len(permuted))

@@ -67,12 +67,28 @@ def permute(
     return Permuted(sums / labels.m.sum(), hits / max(len(offsets), 1))
 
 
-def permutation_p(permuted: np.ndarray, observed: float) -> float:
-    """Two-sided p: twice the smaller of the two tails (b + 1) / (B + 1), at most 1."""
+def permutation_p(permuted: np.ndarray, observed: float, expected: float = np.nan) -> float:
+    """Two-sided p: (b + 1) / (B + 1), b of B permutations being as far from the expectation.
+
+    Parameters
+    ----------
+    permuted : (B,) float
+    observed : float
+    expected : float
+        The exact mean under the null. NaN: the mean of all B + 1 values, the observed one among
+        them, so that each is equally likely to be the farthest.
+
+    Returns
+    -------
+    float
+        At most the nominal level is rejected, and exactly that many of a continuous statistic
+        where level * (B + 1) is whole. Twice the smaller tail is as valid but rounds both tails
+        down: 4 % instead of 5 % at B = 99, and less for counts, which tie.
+    """
+    centre = (permuted.sum() + observed) / (1 + len(permuted)) if np.isnan(expected) else expected
     close = 1e-9 * max(1.0, abs(observed))  # the same sum in another order is a tie
-    upper = (1 + int((permuted >= observed - close).sum())) / (1 + len(permuted))
-    lower = (1 + int((permuted <= observed + close).sum())) / (1 + len(permuted))
-    return min(1.0, 2 * min(lower, upper))
+    as_far = np.abs(permuted - centre) >= abs(observed - centre) - close
+    return (1 + int(as_far.sum())) / (1 + len(permuted))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")

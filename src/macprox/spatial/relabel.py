@@ -114,11 +114,11 @@ class Relabelling:
 
 
 def exact_p(lowest: int, probability: np.ndarray, observed: int) -> float:
-    """Two-sided p of a count: twice the smaller tail, at most 1."""
-    at = observed - lowest
-    upper = probability[max(at, 0) :].sum() if at < len(probability) else 0.0
-    lower = probability[: at + 1].sum() if at >= 0 else 0.0
-    return float(min(1.0, 2 * min(lower, upper)))
+    """Two-sided p of a count: the probability of one as far from the mean."""
+    count = lowest + np.arange(len(probability))
+    mean = count @ probability
+    as_far = np.abs(count - mean) >= abs(observed - mean) - 1e-9 * max(1.0, mean)
+    return float(min(1.0, probability[as_far].sum()))
 
 
 def exact_range(lowest: int, probability: np.ndarray) -> tuple[int, int]:
