@@ -109,6 +109,14 @@ def test_nearest_label_agrees_with_a_search_ties_included(seed, shape, radius_px
     )
 
 
+def test_nearest_labels_too_large_for_one_32_bit_number_are_found_alike():
+    labels = noise(5, (60, 70), 90) * specks(6, (60, 70), 0.04)
+    labels = labels.astype(np.int32)
+    large = labels * 2**22
+    assert int(large.max()) * 2 * 8**2 > 2**31  # control
+    np.testing.assert_array_equal(nearest_label(large, 7.0), nearest_label(labels, 7.0) * 2**22)
+
+
 def textbook_basins(levels: np.ndarray, mask: np.ndarray, persistence: int) -> np.ndarray:
     """ToMaTo as published: every pixel in falling order, a union-find that grows with them."""
     parent: dict[tuple[int, int], tuple[int, int]] = {}

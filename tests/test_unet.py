@@ -13,7 +13,7 @@ from scipy import ndimage as ndi
 import scenes
 from macprox.image.stain import StainStatistics
 from macprox.image.tiles import Box
-from macprox.segment import SegmentationParameters, segment_nuclei
+from macprox.segment import SegmentationParameters, segment_nuclei, unet
 from macprox.segment.contrast import own_contrast
 from macprox.segment.network_grid import NetworkGrid
 from macprox.segment.nuclei import describe
@@ -157,3 +157,14 @@ def test_a_nucleus_does_not_depend_on_its_tile():
     a, b = reference[core.slices], tile[core.within(outer)]
     pairs = np.unique(np.column_stack([a.ravel(), b.ravel()]), axis=0)
     assert len(pairs) == len(np.unique(a)) == len(np.unique(b))
+
+
+@pytest.mark.parametrize("piece_px", [64, 104, 200])
+def test_the_pieces_that_the_network_runs_on_leave_no_trace(piece_px, monkeypatch):
+    stain = scenes.crowd(400).nuclear
+    stain[:, 150:260] = scenes.BACKGROUND  # pieces where nothing is looked for
+    whole = segment_nuclei(stain, PX, WITH_NETWORK)
+    n_pieces = len(unet._pieces(stain.shape))
+    monkeypatch.setattr(unet, "PIECE_PX", piece_px)
+    assert len(unet._pieces(stain.shape)) > n_pieces  # control
+    np.testing.assert_array_equal(segment_nuclei(stain, PX, WITH_NETWORK), whole)
