@@ -92,7 +92,7 @@ def permutation_p(permuted: np.ndarray, observed: float, expected: float = np.na
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _mix(state):
+def splitmix(state):
     """One step of splitmix64 (Steele, Lea & Flood 2014)."""
     z = state + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -109,12 +109,12 @@ def _deal(order, start, m, values, seed, first, n_lanes):
     swapped = np.empty(max(m.sum(), 1), np.int64)
     for lane in range(n_lanes):
         bit = np.uint64(1) << np.uint64(lane)
-        state = _mix(_mix(seed) + np.uint64(first + lane))
+        state = splitmix(splitmix(seed) + np.uint64(first + lane))
         drawn = 0
         for s in range(len(m)):
             for t in range(m[s]):  # Fisher-Yates, only as far as there are labels to deal
                 state += np.uint64(0x9E3779B97F4A7C15)
-                uniform = np.float64(_mix(state) >> np.uint64(11)) * 2.0**-53
+                uniform = np.float64(splitmix(state) >> np.uint64(11)) * 2.0**-53
                 here = start[s] + t
                 there = here + int(uniform * (start[s + 1] - here))
                 member[here], member[there] = member[there], member[here]
