@@ -1,5 +1,7 @@
 """Nearest distances, counts and cross G: brute force, spatstat, invariances."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 
 from macprox import spatial
 from macprox.errors import WindowError
+from macprox.spatial import nearest
+from macprox.spatial.chunks import over_chunks
 from macprox.spatial.grid import CellGrid, squared_limits
 from macprox.spatial.neighbours import lists_in_groups
 
@@ -29,6 +33,110 @@ def test_counts_and_nearest_equal_brute_force_ties_and_duplicates_included(sourc
     radii = np.unique([*RADII, *apart[:1, :3].ravel()[apart[:1, :3].ravel() > 0]])
     counts = spatial.count_within(source, target, radii)
     np.testing.assert_array_equal(counts, (apart[:, :, None] <= radii).sum(axis=1))
+
+
+def k_nearest_by_sorting(source, target, k):
+    apart = np.sqrt(np.square(source[:, None] - target).sum(axis=2))
+    row = np.argsort(apart, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(apart, row, axis=1), row
+
+
+@settings(max_examples=100, deadline=None)
+@given(POINTS, POINTS, st.integers(1, 9), st.sampled_from([0, 5, nearest.BUDGET]))
+def test_k_nearest_are_those_of_sorting_ties_by_row_whichever_path_answers(
+    source, target, k, budget
+):
+    source, target = np.array(source) * 0.1, np.array(target) * 0.1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nearest, "BUDGET", budget)  # 0: by the tree alone
+        patch.setattr(nearest, "TREE_COST", 0)
+        distance, row = spatial.k_nearest(source, target, k)
+    expected, expected_row = k_nearest_by_sorting(source, target, k)
+    found = expected.shape[1]
+    np.testing.assert_array_equal(distance[:, :found], expected)
+    np.testing.assert_array_equal(row[:, :found], expected_row)
+    assert np.isnan(distance[:, found:]).all()
+    assert (row[:, found:] == -1).all()
+    farthest = expected[0, -1] or 1.0
+    capped, capped_row = spatial.k_nearest(source, target, k, max_um=farthest)
+    within = expected <= farthest  # one exactly there counts
+    np.testing.assert_array_equal(capped_row[:, :found], np.where(within, expected_row, -1))
+    np.testing.assert_array_equal(capped[:, :found], np.where(within, expected, np.nan))
+
+
+UNEVEN = {
+    "corner": lambda rng, n: rng.uniform(0, 1, (n, 2)),
+    "line": lambda rng, n: np.c_[rng.uniform(0, 1e4, n), np.full(n, 3.0)],
+    "one place": lambda rng, n: np.full((n, 2), 5.0),
+    "outlier": lambda rng, n: np.r_[rng.normal(5e3, 0.1, (n - 1, 2)), [[1e9, 1e9]]],
+    "circle": lambda rng, n: (
+        5e3 + 4e3 * np.stack([np.cos(a := rng.uniform(0, 6.3, n)), np.sin(a)]).T
+    ),
+    "two piles": lambda rng, n: np.repeat([[1.0, 1.0], [9e3, 2.0]], n // 2, axis=0),
+}
+
+
+@pytest.mark.parametrize("layout", UNEVEN)
+def test_uneven_targets_are_exact_and_cost_no_more_than_a_few_times_even_ones(layout):
+    rng = np.random.default_rng(4)
+    source = rng.uniform(0, 1e4, (20_000, 2))
+    target = UNEVEN[layout](rng, 40_000)
+
+    def cpu_s(target):
+        started = time.process_time()
+        distance, row = spatial.k_nearest(source, target, 3)
+        return time.process_time() - started, distance, row
+
+    even = cpu_s(rng.uniform(0, 1e4, target.shape))[0]
+    seconds, distance, row = cpu_s(target)
+    assert seconds < 12 * even + 0.5  # quadratic is more than 100 times
+    np.testing.assert_array_equal(spatial.nearest_distance(source, target), distance[:, 0])
+    some = slice(0, 200)
+    expected, expected_row = k_nearest_by_sorting(source[some], target, 3)
+    np.testing.assert_array_equal(distance[some], expected)
+    np.testing.assert_array_equal(row[some], expected_row)
+
+
+def test_answers_do_not_depend_on_the_number_of_threads(monkeypatch):
+    rng = np.random.default_rng(6)
+    source, target = rng.normal(0, 300, (50_000, 2)), rng.normal(0, 200, (20_000, 2))
+    answers = []
+    for n_cores in (1, 2, 5):
+        monkeypatch.setattr("os.cpu_count", lambda n=n_cores: n)
+        distance, row = spatial.k_nearest(source, target, 2)
+        answers.append((distance, row, spatial.count_within(source, target, [5, 20, 40, 60])))
+    for other in answers[1:]:
+        for one, same in zip(answers[0], other, strict=True):
+            np.testing.assert_array_equal(one, same)
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5])
+def test_k_must_be_a_number_of_neighbours(k):
+    with pytest.raises(ValueError, match="k must be a whole number"):
+        spatial.k_nearest([[0, 0]], [[0, 1]], k)
+
+
+@pytest.mark.parametrize("max_um", [0, -1.0, np.nan])
+def test_a_reach_must_be_positive(max_um):
+    with pytest.raises(ValueError, match="max_um must be positive"):
+        spatial.k_nearest([[0, 0]], [[0, 1]], 1, max_um)
+
+
+def test_k_nearest_of_nothing_and_among_nothing():
+    distance, row = spatial.k_nearest([[0, 0]], [], 2)
+    assert np.isnan(distance).all()
+    assert row.tolist() == [[-1, -1]]
+    distance, row = spatial.k_nearest([], [[0, 0]], 2)
+    assert distance.shape == row.shape == (0, 2)
+    assert row.dtype == np.int64
+    with pytest.raises(ValueError, match="1 of 1 source points are not finite"):
+        spatial.k_nearest([[np.inf, 0]], [[0, 0]], 1)
+
+
+def test_chunks_come_back_in_order_and_cover_everything():
+    for n in (0, 1, 7, 8):
+        parts = over_chunks(n, lambda first, last: list(range(first, last)), chunk=3, n_threads=2)
+        assert [i for part in parts for i in part] == list(range(n))
 
 
 def test_a_target_exactly_at_a_radius_is_counted():

@@ -24,6 +24,7 @@ __all__ = [
     "headline_without",
     "is_lineage",
     "is_position",
+    "k_nearest",
     "nearest_distance",
     "proximity",
     "signed_distance",
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from macprox.spatial.border import area_below_um2, signed_distance, zone_of
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
     from macprox.spatial.g_function import cross_g
-    from macprox.spatial.neighbours import count_within, nearest_distance
+    from macprox.spatial.neighbours import count_within, k_nearest, nearest_distance
     from macprox.spatial.pairs import proximity
     from macprox.spatial.parameters import ProximityParameters
     from macprox.spatial.relabel import expected_g_relabelled
@@ -52,7 +53,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "parameters": ["ProximityParameters"],
-        "neighbours": ["nearest_distance", "count_within"],
+        "neighbours": ["nearest_distance", "k_nearest", "count_within"],
         "g_function": ["cross_g"],
         "relabel": ["expected_g_relabelled"],
         "border": ["signed_distance", "zone_of", "area_below_um2"],
