@@ -104,6 +104,34 @@ def drop_small(labels: np.ndarray, min_area_px: float) -> np.ndarray:
     return keep_labels(labels, areas >= min_area_px)
 
 
+def drop_wide(labels: np.ndarray, max_extent_px: float) -> np.ndarray:
+    """Without the objects that reach over more than ``max_extent_px`` rows or columns."""
+    n_labels = int(labels.max(initial=0))
+    extents = _extents(np.ascontiguousarray(labels, np.int32), n_labels)
+    keep = extents <= max_extent_px
+    return labels if keep.all() else keep_labels(labels, keep)
+
+
+@nb.njit(cache=True, nogil=True)
+def _extents(labels, n_labels):
+    """Rows or columns from one end of each label to the other, whichever are more."""
+    height, width = labels.shape
+    low = np.full((n_labels + 1, 2), max(height, width), np.int64)
+    high = np.full((n_labels + 1, 2), -1, np.int64)
+    for y in range(height):
+        for x in range(width):
+            label = labels[y, x]
+            if label > 0:
+                low[label, 0] = min(low[label, 0], y)
+                high[label, 0] = y
+                low[label, 1] = min(low[label, 1], x)
+                high[label, 1] = max(high[label, 1], x)
+    extents = np.zeros(n_labels + 1, np.int64)
+    for label in range(1, n_labels + 1):
+        extents[label] = 1 + max(high[label, 0] - low[label, 0], high[label, 1] - low[label, 1])
+    return extents
+
+
 def touches_frame(labels: np.ndarray, outer: Box, slide_shape: tuple[int, int]) -> np.ndarray:
     """Which labels reach a side of the tile that is not the slide's own rim.
 

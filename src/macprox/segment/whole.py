@@ -14,11 +14,16 @@ from macprox.segment.cells import grow_cells
 from macprox.segment.given import nuclei_of_cells
 from macprox.segment.methods import nucleus_method
 from macprox.segment.nuclei import label_nuclei
-from macprox.segment.objects import anchors, touches_frame
+from macprox.segment.objects import anchors, drop_wide, touches_frame
 from macprox.segment.parameters import SegmentationParameters
 
 if TYPE_CHECKING:
     import dask.array as da
+
+
+# A wider object is a streak of haze or a fold, whatever found it. No halo holds objects of any
+# extent, so that this bound is also what makes labels independent of the tiling.
+MAX_NUCLEUS_DIAMETERS = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,9 @@ class TileLabels:
 def halo_um(parameters: SegmentationParameters, pixel_size_um: float) -> float:
     """How far a tile must look beyond its core for its objects not to depend on the tiling."""
     of_nuclei = nucleus_method(parameters.method).halo_um(parameters, pixel_size_um)
-    return _with_cells_um(of_nuclei, parameters)
+    # Whether an object beside the core's cells is too wide shows over that width.
+    widest = (MAX_NUCLEUS_DIAMETERS + 1) * parameters.nucleus_diameter_um
+    return _with_cells_um(max(of_nuclei, widest), parameters)
 
 
 def given_halo_um(extent_um: float, parameters: SegmentationParameters) -> float:
@@ -96,7 +103,15 @@ def segment_tile(
     """
     method = nucleus_method(parameters.method)
     nucleus_labels = method.label(stain, outer, slide, statistics, parameters)
+    nucleus_labels = _without_streaks(nucleus_labels, slide[1], parameters)
     return cells_around(nucleus_labels, body_marker, outer, slide, parameters)
+
+
+def _without_streaks(
+    nucleus_labels: np.ndarray, pixel_size_um: float, parameters: SegmentationParameters
+) -> np.ndarray:
+    widest_um = MAX_NUCLEUS_DIAMETERS * parameters.nucleus_diameter_um
+    return drop_wide(nucleus_labels, widest_um / pixel_size_um)
 
 
 def cells_around(
@@ -186,7 +201,8 @@ def segment_nuclei(
         whole = Box(0, stain.shape[0], 0, stain.shape[1])
         method = nucleus_method(parameters.method)
         slide = stain.shape, pixel_size_um
-        return method.label(stain, whole, slide, statistics, parameters).astype(np.int64)
+        labels = method.label(stain, whole, slide, statistics, parameters)
+        return _without_streaks(labels, pixel_size_um, parameters).astype(np.int64)
     if statistics is None:
         statistics = _describe_lazily(stain, pixel_size_um)
     halo_px = int(np.ceil(halo_um(parameters, pixel_size_um) / pixel_size_um))
@@ -231,6 +247,7 @@ def _anchor_block(stain, frame, pixel_size_um, statistics, parameters, block_inf
     )
     method = nucleus_method(parameters.method)
     labels = method.label(stain, outer, (shape, pixel_size_um), statistics, parameters)
+    labels = _without_streaks(labels, pixel_size_um, parameters)
     return (anchors(labels, outer, shape[1]) + 1)[labels[core.within(outer)]]
 
 
