@@ -17,22 +17,20 @@ from macprox.slide import Slide
 class TilePixels:
     """Channels of one box of a slide: corrected where one looks at them, raw where one measures.
 
-    What is asked for by name is kept, since segmentation looks at what is measured afterwards.
+    Raw pixels of what is asked for by name are kept: segmentation looks at what is measured
+    afterwards.
     """
 
     slide: Slide
     correction: Correction
     box: Box
     _raw: dict[str, np.ndarray] = field(default_factory=dict)
-    _corrected: dict[str, np.ndarray] = field(default_factory=dict)
 
     def channel(self, name: str) -> np.ndarray:
-        """A channel ``(y, x)`` float32, background-corrected; kept."""
-        if name not in self._corrected:
-            blank = self.correction.autofluorescence
-            raw, glow = self._kept(name), None if blank is None else self._kept(blank)
-            self._corrected[name] = self.correction.apply(name, raw, glow)
-        return self._corrected[name]
+        """A channel ``(y, x)`` float32, background-corrected."""
+        blank = self.correction.autofluorescence
+        raw, glow = self._kept(name), None if blank is None else self._kept(blank)
+        return self.correction.apply(name, raw, glow)
 
     def channels(self) -> Iterator[tuple[str, np.ndarray]]:
         """Every channel's name and raw pixels, in the slide's order; those not kept one at a time.
