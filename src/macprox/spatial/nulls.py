@@ -34,7 +34,8 @@ class NullValue:
     reason: str = ""
 
 
-Nulls = dict[tuple[str, str, float | None], NullValue]  # direction, statistic, radius
+Key = tuple[str, str, float | None]  # direction, statistic, radius
+Nulls = dict[Key, NullValue]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class Permutations:
     n: int
     seed: int
     only: bool = False  # the expectation is their mean, not the closed form
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """Moments of every statistic over all deals, and the distribution of moved cells in reach."""
+
+    moments: dict[Key, tuple[float, float]]
+    hits: list[tuple[int, np.ndarray]] = field(repr=False)  # by radius; `Relabelling`
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,54 +95,72 @@ class Surroundings:
             Of the eligible cells; at least one moved.
         """
         return {
-            **self._from_permutations(labels, permutations),
-            **({} if permutations.only else self._exact_fractions(labels)),
+            **self.tested(labels, permutations, self.exact(labels)),
             (TO_MOVED, "nearest_mean_um", None): self._nearest_to_moved(labels, permutations),
         }
 
-    def _from_permutations(self, labels: Relabelling, permutations: Permutations) -> Nulls:
+    def exact(self, labels: Relabelling) -> Exact:
+        """What is known without a draw; the same for every deal of as many labels."""
+        known, pairs = self._known, int(labels.m.sum()) / max(len(self.fixed_xy), 1)
+        moments: dict[Key, tuple[float, float]] = {}
+        if labels.moved[known].any():
+            with_fixed = Relabelling.of(labels.moved[known], labels.stratum[known])
+            nearest_um = self.nearest_um[known]
+            moments[FROM_MOVED, "nearest_mean_um", None] = with_fixed.mean_and_variance(nearest_um)
+        g_to_moved = expected_g_to_moved(*self.lists, labels).tolist()
+        variance = variance_of_g_to_moved(*self.lists, labels).tolist()
+        for k, radius in enumerate(self.radii_um.tolist()):
+            mean, of_mean = labels.mean_and_variance(self.counts[:, k])
+            moments[FROM_MOVED, "count_within", radius] = mean, of_mean
+            # The same pairs, counted from the other end.
+            moments[TO_MOVED, "count_within", radius] = mean * pairs, of_mean * pairs**2
+            hit = self.counts[:, k] > 0
+            moments[FROM_MOVED, "g", radius] = labels.mean_and_variance(hit)
+            moments[TO_MOVED, "g", radius] = g_to_moved[k], variance[k]
+        return Exact(moments, [labels.hit_distribution(hit) for hit in (self.counts > 0).T])
+
+    def tested(self, labels: Relabelling, permutations: Permutations, exact: Exact) -> Nulls:
+        """`nulls` of every statistic that has a test."""
+        nulls = self._from_permutations(labels, permutations, exact)
+        return nulls if permutations.only else {**nulls, **self._exact_fractions(labels, exact)}
+
+    @property
+    def _known(self) -> np.ndarray:
+        """Eligible cells whose field holds a fixed cell."""
+        return ~np.isnan(self.nearest_um)
+
+    def _from_permutations(
+        self, labels: Relabelling, permutations: Permutations, exact: Exact
+    ) -> Nulls:
         """Means over moved cells, and the share of fixed cells with a moved one."""
-        known = ~np.isnan(self.nearest_um)
-        values = np.column_stack(
-            [np.where(known, self.nearest_um, 0.0), self.counts, self.counts > 0]
-        )
+        known = self._known
+        nearest_um = np.where(known, self.nearest_um, 0.0)
+        values = np.column_stack([nearest_um, self.counts, self.counts > 0])
         dealt = permute(labels, values, self.lists, permutations.n, permutations.seed)
         n_radii, n_moved = len(self.radii_um), int(labels.m.sum())
-        judge = _Judge(labels, permutations)
-        nulls: Nulls = {}
+        observed = labels.observed(values)
+        pairs = n_moved / len(self.fixed_xy)
+        hit_to_moved = self.hit_to_moved(labels)
+        seen: dict[Key, tuple[float, np.ndarray]] = {}
         if labels.moved[known].any():
             # Fields without fixed cells have no distances; strata keep their number of moved
             # cells, so the mean over the others is the same multiple in every permutation.
             share = labels.moved[known].sum() / n_moved
-            with_fixed = Relabelling.of(labels.moved[known], labels.stratum[known])
-            exact = with_fixed.mean_and_variance(self.nearest_um[known])
-            observed = with_fixed.observed(self.nearest_um[known])
-            nulls[FROM_MOVED, "nearest_mean_um", None] = judge(
-                observed, dealt.means[:, 0] / share, exact
+            seen[FROM_MOVED, "nearest_mean_um", None] = (
+                observed[0] / share,
+                dealt.means[:, 0] / share,
             )
-        hit_to_moved = self.hit_to_moved(labels)
-        exact_to_moved = np.column_stack(
-            [expected_g_to_moved(*self.lists, labels), variance_of_g_to_moved(*self.lists, labels)]
-        )
         for k, radius in enumerate(self.radii_um.tolist()):
-            count, hit = values[:, 1 + k], values[:, 1 + n_radii + k]
-            pairs = n_moved / len(self.fixed_xy)  # the same pairs, counted from the other end
-            observed, permuted = labels.observed(count), dealt.means[:, 1 + k]
-            exact = labels.mean_and_variance(count)
-            of_fixed = exact[0] * pairs, exact[1] * pairs**2
-            nulls[FROM_MOVED, "count_within", radius] = judge(observed, permuted, exact)
-            nulls[TO_MOVED, "count_within", radius] = judge(
-                observed * pairs, permuted * pairs, of_fixed
+            count, hit = 1 + k, 1 + n_radii + k
+            seen[FROM_MOVED, "count_within", radius] = observed[count], dealt.means[:, count]
+            seen[TO_MOVED, "count_within", radius] = (
+                observed[count] * pairs,
+                dealt.means[:, count] * pairs,
             )
-            nulls[FROM_MOVED, "g", radius] = judge(
-                labels.observed(hit),
-                dealt.means[:, 1 + n_radii + k],
-                labels.mean_and_variance(hit),
-            )
-            nulls[TO_MOVED, "g", radius] = judge(
-                hit_to_moved[k], dealt.hits[:, k], tuple(exact_to_moved[k])
-            )
-        return nulls
+            seen[FROM_MOVED, "g", radius] = observed[hit], dealt.means[:, hit]
+            seen[TO_MOVED, "g", radius] = hit_to_moved[k], dealt.hits[:, k]
+        judge = _Judge(labels, permutations)
+        return {key: judge(*pair, exact.moments[key]) for key, pair in seen.items()}
 
     def hit_to_moved(self, labels: Relabelling) -> np.ndarray:
         """Share of fixed cells with a moved cell within each radius, as observed."""
@@ -142,16 +169,14 @@ class Surroundings:
         n_moved = so_far[offsets[:, 1:]] - so_far[offsets[:, :1]]
         return (n_moved > 0).mean(axis=0)
 
-    def _exact_fractions(self, labels: Relabelling) -> Nulls:
+    def _exact_fractions(self, labels: Relabelling, exact: Exact) -> Nulls:
         """Share of moved cells with a fixed one: the whole distribution is known."""
         nulls: Nulls = {}
-        n_moved = int(labels.m.sum())
-        for radius, hit in zip(self.radii_um.tolist(), (self.counts > 0).T, strict=True):
-            distribution = labels.hit_distribution(hit)
-            low, high = exact_range(*distribution)
-            degenerate = labels.is_degenerate
-            p = exact_p(*distribution, int(hit[labels.moved].sum()))
-            expected, variance = labels.mean_and_variance(hit)
+        n_moved, degenerate = int(labels.m.sum()), labels.is_degenerate
+        for k, radius in enumerate(self.radii_um.tolist()):
+            low, high = exact_range(*exact.hits[k])
+            p = exact_p(*exact.hits[k], int((self.counts[labels.moved, k] > 0).sum()))
+            expected, variance = exact.moments[FROM_MOVED, "g", radius]
             nulls[FROM_MOVED, "g", radius] = NullValue(
                 expected=expected,
                 sd=float(np.sqrt(variance)),
