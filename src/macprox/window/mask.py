@@ -52,10 +52,11 @@ class MaskShape:
         # A point on a line between pixels belongs to both: the window is closed.
         position = (xy - np.asarray(self.origin_um)) / self.pixel_size_um
         upper, lower = np.floor(position), np.ceil(position) - 1
-        inside = np.zeros(len(xy), dtype=bool)
-        for x in (lower[:, 0], upper[:, 0]):
-            for y in (lower[:, 1], upper[:, 1]):
-                inside |= self._pixel(x, y)
+        inside = self._pixel(upper[:, 0], upper[:, 1])
+        on_line = np.flatnonzero(~inside & (lower < upper).any(axis=1))
+        for x in (lower[on_line, 0], upper[on_line, 0]):
+            for y in (lower[on_line, 1], upper[on_line, 1]):
+                inside[on_line] |= self._pixel(x, y)
         return inside
 
     def _pixel(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
 
 from macprox.errors import WindowError
 
@@ -79,6 +80,12 @@ def ring_segments(geometry: BaseGeometry) -> np.ndarray:
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     same = ring[1:] == ring[:-1]
     return np.stack([xy[:-1], xy[1:]], axis=1)[same]
+
+
+def oriented(geometry: BaseGeometry) -> BaseGeometry:
+    """Outlines anticlockwise, holes clockwise: the inside is on the left of every side."""
+    parts = [orient(part) for part in shapely.get_parts(geometry)]
+    return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
 
 
 def polygonal(geometry: BaseGeometry) -> BaseGeometry:
