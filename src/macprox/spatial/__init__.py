@@ -11,6 +11,7 @@ from macprox.window import Window
 
 __all__ = [
     "COLUMNS",
+    "Graph",
     "ProximityParameters",
     "Window",
     "annotate",
@@ -19,14 +20,30 @@ __all__ = [
     "area_below_um2",
     "count_within",
     "cross_g",
+    "cross_j",
+    "cross_k",
+    "cross_k_curves",
+    "cross_k_inhom",
+    "cross_l",
+    "cross_pcf",
+    "delaunay_graph",
+    "empty_space_f",
+    "enrichment",
+    "enrichment_permuted",
     "expected_g_relabelled",
     "headline",
     "headline_without",
+    "intensity",
     "is_lineage",
     "is_position",
     "k_nearest",
+    "knn_graph",
+    "mark_connection",
+    "mark_correlation",
     "nearest_distance",
     "proximity",
+    "radius_graph",
+    "ripley_k",
     "signed_distance",
     "slide_statistics",
     "zone_of",
@@ -35,11 +52,18 @@ __all__ = [
 if TYPE_CHECKING:
     from macprox.spatial.border import area_below_um2, signed_distance, zone_of
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
+    from macprox.spatial.delaunay import delaunay_graph
+    from macprox.spatial.empty_space import cross_j, empty_space_f
     from macprox.spatial.g_function import cross_g
+    from macprox.spatial.graphs import Graph, knn_graph, radius_graph
+    from macprox.spatial.kernel_intensity import intensity
+    from macprox.spatial.neighbour_enrichment import enrichment, enrichment_permuted
     from macprox.spatial.neighbours import count_within, k_nearest, nearest_distance
+    from macprox.spatial.pair_correlation import cross_pcf, mark_connection, mark_correlation
     from macprox.spatial.pairs import proximity
     from macprox.spatial.parameters import ProximityParameters
     from macprox.spatial.relabel import expected_g_relabelled
+    from macprox.spatial.ripley import cross_k, cross_k_curves, cross_k_inhom, cross_l, ripley_k
     from macprox.spatial.sensitivity import headline_without
     from macprox.spatial.slide import (
         headline,
@@ -52,6 +76,13 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "kernel_intensity": ["intensity"],
+        "empty_space": ["cross_j", "empty_space_f"],
+        "pair_correlation": ["cross_pcf", "mark_connection", "mark_correlation"],
+        "ripley": ["cross_k", "cross_k_curves", "cross_k_inhom", "cross_l", "ripley_k"],
+        "neighbour_enrichment": ["enrichment", "enrichment_permuted"],
+        "graphs": ["Graph", "knn_graph", "radius_graph"],
+        "delaunay": ["delaunay_graph"],
         "parameters": ["ProximityParameters"],
         "neighbours": ["nearest_distance", "k_nearest", "count_within"],
         "g_function": ["cross_g"],
