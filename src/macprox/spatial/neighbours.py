@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from macprox.spatial.grid import CELLS_PER_RADIUS, CellGrid, squared_limits
@@ -185,8 +186,23 @@ def shared_groups(
     source_group: np.ndarray, target_group: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows of sources and targets of every group that has both."""
-    for group in np.intersect1d(source_group, target_group):
-        yield np.flatnonzero(source_group == group), np.flatnonzero(target_group == group)
+    if len(source_group) == 0 or len(target_group) == 0:
+        return
+    # Text is sorted a hundred times slower than the codes of it are found.
+    codes, names = pd.factorize(np.concatenate([source_group, target_group]))
+    n_source = len(source_group)
+    if len(names) == 1:
+        yield np.arange(n_source), np.arange(len(target_group))
+        return
+    of_source, of_target = (
+        np.split(
+            np.argsort(part, kind="stable"), np.cumsum(np.bincount(part, minlength=len(names)))
+        )
+        for part in (codes[:n_source], codes[n_source:])
+    )
+    for source, target in zip(of_source[:-1], of_target[:-1], strict=True):
+        if len(source) and len(target):
+            yield source, target
 
 
 def checked_radii(radii_um: ArrayLike) -> np.ndarray:
