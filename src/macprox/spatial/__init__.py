@@ -11,13 +11,21 @@ from macprox.window import Window
 
 __all__ = [
     "COLUMNS",
+    "Csr",
+    "Envelope",
     "Graph",
+    "InhomogeneousPoisson",
     "ProximityParameters",
+    "RandomShift",
+    "Relabel",
+    "ShiftTest",
+    "ToroidalShift",
     "Window",
     "annotate",
     "annotate_neighbours",
     "annotate_regions",
     "area_below_um2",
+    "calibrate",
     "count_within",
     "cross_g",
     "cross_j",
@@ -30,6 +38,7 @@ __all__ = [
     "empty_space_f",
     "enrichment",
     "enrichment_permuted",
+    "envelope",
     "expected_g_relabelled",
     "headline",
     "headline_without",
@@ -42,6 +51,7 @@ __all__ = [
     "mark_correlation",
     "nearest_distance",
     "proximity",
+    "proximity_envelope",
     "radius_graph",
     "ripley_k",
     "signed_distance",
@@ -51,20 +61,25 @@ __all__ = [
 
 if TYPE_CHECKING:
     from macprox.spatial.border import area_below_um2, signed_distance, zone_of
+    from macprox.spatial.calibration import calibrate
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
     from macprox.spatial.delaunay import delaunay_graph
     from macprox.spatial.empty_space import cross_j, empty_space_f
+    from macprox.spatial.envelopes import Envelope, envelope
     from macprox.spatial.g_function import cross_g
     from macprox.spatial.graphs import Graph, knn_graph, radius_graph
     from macprox.spatial.kernel_intensity import intensity
     from macprox.spatial.neighbour_enrichment import enrichment, enrichment_permuted
     from macprox.spatial.neighbours import count_within, k_nearest, nearest_distance
     from macprox.spatial.pair_correlation import cross_pcf, mark_connection, mark_correlation
+    from macprox.spatial.pair_envelopes import proximity_envelope
     from macprox.spatial.pairs import proximity
     from macprox.spatial.parameters import ProximityParameters
     from macprox.spatial.relabel import expected_g_relabelled
     from macprox.spatial.ripley import cross_k, cross_k_curves, cross_k_inhom, cross_l, ripley_k
     from macprox.spatial.sensitivity import headline_without
+    from macprox.spatial.shift import RandomShift, ShiftTest, ToroidalShift
+    from macprox.spatial.simulate_null import Csr, InhomogeneousPoisson, Relabel
     from macprox.spatial.slide import (
         headline,
         is_lineage,
@@ -76,6 +91,11 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "envelopes": ["Envelope", "envelope"],
+        "pair_envelopes": ["proximity_envelope"],
+        "simulate_null": ["Csr", "InhomogeneousPoisson", "Relabel"],
+        "shift": ["RandomShift", "ShiftTest", "ToroidalShift"],
+        "calibration": ["calibrate"],
         "kernel_intensity": ["intensity"],
         "empty_space": ["cross_j", "empty_space_f"],
         "pair_correlation": ["cross_pcf", "mark_connection", "mark_correlation"],

@@ -169,6 +169,12 @@ class Surroundings:
         n_moved = so_far[offsets[:, 1:]] - so_far[offsets[:, :1]]
         return (n_moved > 0).mean(axis=0)
 
+    def curves_to_moved(self, labels: Relabelling, permutations: Permutations) -> np.ndarray:
+        """G from fixed to moved cells: ``(1 + n_permutations, n_radii)``, the observed first."""
+        nothing = np.empty((len(labels.moved), 0))
+        dealt = permute(labels, nothing, self.lists, permutations.n, permutations.seed)
+        return np.vstack([self.hit_to_moved(labels), dealt.hits])
+
     def _exact_fractions(self, labels: Relabelling, exact: Exact) -> Nulls:
         """Share of moved cells with a fixed one: the whole distribution is known."""
         nulls: Nulls = {}
