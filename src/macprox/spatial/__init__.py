@@ -26,6 +26,7 @@ __all__ = [
     "annotate_regions",
     "area_below_um2",
     "calibrate",
+    "co_occurrence",
     "count_within",
     "cross_g",
     "cross_j",
@@ -62,6 +63,7 @@ __all__ = [
 if TYPE_CHECKING:
     from macprox.spatial.border import area_below_um2, signed_distance, zone_of
     from macprox.spatial.calibration import calibrate
+    from macprox.spatial.co_occurrence import co_occurrence
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
     from macprox.spatial.delaunay import delaunay_graph
     from macprox.spatial.empty_space import cross_j, empty_space_f
@@ -105,6 +107,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "delaunay": ["delaunay_graph"],
         "parameters": ["ProximityParameters"],
         "neighbours": ["nearest_distance", "k_nearest", "count_within"],
+        "co_occurrence": ["co_occurrence"],
         "g_function": ["cross_g"],
         "relabel": ["expected_g_relabelled"],
         "border": ["signed_distance", "zone_of", "area_below_um2"],

@@ -38,7 +38,7 @@ def nearest_distance(source_xy: ArrayLike, target_xy: ArrayLike) -> np.ndarray:
     >>> nearest_distance([[0, 0], [10, 0]], [[3, 4]])
     array([5.        , 8.06225775])
     """
-    source, target = _finite(source_xy, "source"), _finite(target_xy, "target")
+    source, target = finite_points(source_xy, "source"), finite_points(target_xy, "target")
     if len(source) == 0 or len(target) == 0:
         return np.full(len(source), np.nan)
     return np.sqrt(nearest_squares(source, target)[0][:, 0])
@@ -77,7 +77,7 @@ def k_nearest(
     >>> k_nearest([[0, 0]], [[0, 8], [3, 4], [0, 30]], k=3, max_um=20)
     (array([[ 5.,  8., nan]]), array([[ 1,  0, -1]]))
     """
-    source, target = _finite(source_xy, "source"), _finite(target_xy, "target")
+    source, target = finite_points(source_xy, "source"), finite_points(target_xy, "target")
     if k != int(k) or k < 1:
         raise ValueError(f"k must be a whole number of at least 1, found {k!r}.")
     if not max_um > 0:
@@ -123,7 +123,7 @@ def count_within(
     >>> count_within([[0, 0]], [[0, 8], [0, 30]], radii_um=[10, 50])
     array([[1, 2]])
     """
-    source, target = _finite(source_xy, "source"), _finite(target_xy, "target")
+    source, target = finite_points(source_xy, "source"), finite_points(target_xy, "target")
     radii = checked_radii(radii_um)
     if exclude_self and len(source) != len(target):
         raise ValueError(
@@ -215,7 +215,7 @@ def checked_radii(radii_um: ArrayLike) -> np.ndarray:
     return radii
 
 
-def _finite(xy: ArrayLike, name: str) -> np.ndarray:
+def finite_points(xy: ArrayLike, name: str) -> np.ndarray:
     points = np.ascontiguousarray(as_points(np.asarray(xy)))  # kernels know this layout only
     if not np.isfinite(points).all():
         finite = np.isfinite(points).all(axis=1)
