@@ -16,6 +16,7 @@ from macprox.io.labels import CHUNK_PX
 from macprox.io.store import SlideFolder
 from macprox.measure import cell_table, measure_tile
 from macprox.pipeline.labelling import GivenObjects, Labeller, look_at_labels, open_given
+from macprox.pipeline.memory import give_back_freed, give_back_models
 from macprox.pipeline.naming import TileNames, label_runs, name_labels
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.pixels import corrected_means
@@ -91,6 +92,8 @@ class _TileJob:
         write_label_runs(label_runs(self.parts, tile), images)
         names = {"label_anchor_px": labels.anchor_px, "n_cut": labels.cut[owned].sum()}
         write_arrays(done, {**table, **names, **meter.squares.arrays()})
+        del pixels, labels, table, names
+        give_back_freed()
         return done
 
 
@@ -119,6 +122,7 @@ def segment_slide(
     job = _TileJob(replace(labeller, slide=slide), parts_folder)
     advance = options.watcher.stage(slide.slide_id, "segmentation", len(tiles))
     parts = [read_arrays(path) for path in options.workers.map(job, tiles, advance)]
+    give_back_models()
     cells = cell_table(parts, slide.slide_id, slide.channels)
     write_parquet(folder.measurements, cells)
     named = [

@@ -91,6 +91,11 @@ def _session() -> Any:
     return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 
 
+def forget_network() -> None:
+    """Let go of the network and its buffers; the next tile loads it again."""
+    _session.cache_clear()
+
+
 class UNet:
     """The built-in default (`macprox.segment.methods.NucleusMethod`)."""
 
