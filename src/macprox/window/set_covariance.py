@@ -101,13 +101,14 @@ def overlaps_px(mask: np.ndarray, m_y: int, m_x: int) -> np.ndarray:
 def overlap_at(dx, dy, table, per_um_x, per_um_y):
     """Bilinear between the entries of the table, 0 beyond it; for use in other kernels."""
     m_y, m_x = table.shape[0] // 2, table.shape[1] // 2
-    u, v = dx * per_um_x + m_x, dy * per_um_y + m_y
-    if u < 0.0 or v < 0.0 or u > 2.0 * m_x or v > 2.0 * m_y:
+    u, v = dx * per_um_x, dy * per_um_y
+    if not (abs(u) <= m_x and abs(v) <= m_y):
         return 0.0
-    i, j = min(int(u), 2 * m_x - 1), min(int(v), 2 * m_y - 1)
+    # From the middle, so that the reach of the table does not show in the last digit.
+    i, j = min(np.floor(u), m_x - 1.0), min(np.floor(v), m_y - 1.0)
     fu, fv = u - i, v - j
     # Unsigned: numba asks of every signed index whether it counts from the end.
-    left, low, one = np.uintp(i), np.uintp(j), np.uintp(1)
+    left, low, one = np.uintp(i + m_x), np.uintp(j + m_y), np.uintp(1)
     below = (1.0 - fu) * table[low, left] + fu * table[low, left + one]
     above = (1.0 - fu) * table[low + one, left] + fu * table[low + one, left + one]
     return (1.0 - fv) * below + fv * above
