@@ -16,6 +16,7 @@ from macprox.io.images import SlideInfo, find_slides, inspect_slide, open_slide,
 from macprox.io.samples import read_samples, sample_of
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder, slide_folders
 from macprox.pipeline import RunOptions, finish_slide, run_slide
+from macprox.pipeline.calibrating import N_SIMULATIONS, calibrate_slide
 from macprox.pipeline.contents import INDEX_FILE, write_contents
 from macprox.pipeline.stages import Ledger
 from macprox.pipeline.variations import vary_slide
@@ -23,7 +24,7 @@ from macprox.results import SlideResult
 from macprox.segment.learned import check_method
 from macprox.study import Study
 
-__all__ = ["INDEX_FILE", "BatchError", "Failure", "run", "sensitivity", "update"]
+__all__ = ["INDEX_FILE", "BatchError", "Failure", "calibrate", "run", "sensitivity", "update"]
 
 TRACEBACK_FILE = "error.txt"
 
@@ -200,6 +201,49 @@ def sensitivity(
     table = pd.concat(tables, ignore_index=True)
     write_text(results / "sensitivity.csv", table.to_csv(index=False))
     write_variations_figure(table, study, results / "sensitivity.svg")
+    return table
+
+
+def calibrate(
+    results: str | Path, n_simulations: int = N_SIMULATIONS, options: RunOptions | None = None
+) -> pd.DataFrame:
+    """How often each test rejects on simulated slides of every slide's own geometry.
+
+    Writes ``calibration.parquet`` beside each slide's statistics, draws it in its report, and for
+    all slides ``calibration.csv`` and ``calibration.svg`` in the result folder.
+
+    Parameters
+    ----------
+    results : path
+        Result folder of an earlier run.
+    n_simulations : int
+        A slide and null.
+
+    Returns
+    -------
+    DataFrame
+        See `macprox.spatial.calibrate`, with ``slide_id`` in front.
+
+    Raises
+    ------
+    BatchError
+        If a slide failed; the tables of the others are on disk.
+    """
+    from macprox.report.calibration import write_calibration_figure
+
+    results, options = Path(results), options or RunOptions()
+    study = Study.from_toml(results / STUDY_FILE)
+    tables: list[pd.DataFrame] = []
+
+    def one(path: Path, folder: SlideFolder) -> SlideResult:
+        tables.append(calibrate_slide(study, folder, options, n_simulations))
+        return SlideResult(path)
+
+    work = _Work(results, study, options)
+    work.each([(folder.path, folder) for folder in slide_folders(results)], one)
+    table = pd.concat(tables, ignore_index=True)
+    write_text(results / "calibration.csv", table.to_csv(index=False))
+    write_calibration_figure(table, results / "calibration.svg")
     return table
 
 

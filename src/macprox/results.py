@@ -96,10 +96,20 @@ class SlideResult:
 
         None if it was not asked for, or of results that have changed since.
         """
+        return self._asked_for("varied", self.folder.sensitivity)
+
+    def calibration(self) -> pd.DataFrame | None:
+        """The type-I error of each test on this slide's geometry (`macprox calibrate`).
+
+        None if it was not asked for, or of results that have changed since.
+        """
+        return self._asked_for("calibrated", self.folder.calibration)
+
+    def _asked_for(self, fact: str, path: Path) -> pd.DataFrame | None:
         analysis = self.manifest["stages"].get("analysis", {}).get("fingerprint")
-        if self.manifest.get("varied") != analysis or not self.folder.sensitivity.exists():
+        if self.manifest.get(fact) != analysis or not path.exists():
             return None
-        return self._table(self.folder.sensitivity)
+        return self._table(path)
 
     def regions(self) -> Regions:
         """Tissue, airspace, tumour, exclusions; polygons in micrometres."""

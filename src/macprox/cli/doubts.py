@@ -1,4 +1,4 @@
-"""How far to trust the numbers of a result folder: `sensitivity`."""
+"""How far to trust the numbers of a result folder: `sensitivity`, `calibrate`."""
 
 from __future__ import annotations
 
@@ -38,3 +38,29 @@ def sensitivity(
     for sentence in widest_changes(table):
         typer.echo(sentence)
     typer.echo(f"Figure: {results / 'sensitivity.svg'}; table: {results / 'sensitivity.csv'}")
+
+
+@app.command()
+def calibrate(
+    results: Results,
+    simulations: Annotated[
+        int, typer.Option(min=20, help="Simulated slides for each slide and null.")
+    ] = 1000,
+    workers: NWorkers = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how often each test rejects where there is nothing to find, slide by slide."""
+    from macprox.batch import calibrate as try_tests
+    from macprox.pipeline import RunOptions, Workers
+    from macprox.report.calibration import calibration_sentences
+
+    who = Workers() if workers is None else Workers(workers)
+    with told(results, as_json), watch(quiet or as_json) as watcher:
+        table = try_tests(results, simulations, RunOptions(workers=who, watcher=watcher))
+    if as_json:
+        typer.echo(table.to_json(orient="records", indent=2))
+        return
+    for sentence in calibration_sentences(table):
+        typer.echo(sentence)
+    typer.echo(f"Figure: {results / 'calibration.svg'}; table: {results / 'calibration.csv'}")

@@ -24,8 +24,8 @@ from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder
 from macprox.io.tables import ColumnMapping, read_cells
 from macprox.phenotype.gate_table import GATE_COLUMNS
 from macprox.pipeline.contents import write_contents
-from macprox.pipeline.run import GIVEN_FORMAT, given_mark
-from macprox.pipeline.stages import Ledger, fingerprint
+from macprox.pipeline.run import GIVEN_FORMAT, given_mark, refresh_report
+from macprox.pipeline.stages import Ledger
 from macprox.regions import Regions, polygons_from_mask
 from macprox.results import SlideResult
 from macprox.spatial import ProximityParameters, annotate_neighbours, proximity
@@ -150,11 +150,7 @@ def _one_slide(
         write_regions(folder.regions, Regions(tissue_window=area), origin["pixel_size_um"])
         write_parquet(folder.statistics, statistics)
         ledger.note(**_facts(cells, area, strata))
-    result = SlideResult(folder.path)
-    with ledger.stage("report", fingerprint("report", mark)):
-        from macprox.report import write_slide_report  # matplotlib: no tile needs it
-
-        write_slide_report(result, folder.report)
+    refresh_report(folder)
     return SlideResult(folder.path)
 
 

@@ -13,7 +13,7 @@ from macprox.io.store import SlideFolder
 from macprox.pipeline.analysis import analyse_slide, analysis_inputs
 from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.labelling import segmentation_files
-from macprox.pipeline.options import RunOptions
+from macprox.pipeline.options import RunOptions, Silent, Watcher
 from macprox.pipeline.seam_check import check_seams
 from macprox.pipeline.segmentation import Segmented, segment_slide
 from macprox.pipeline.stages import Ledger, fingerprint
@@ -90,15 +90,21 @@ def finish_slide(
             found = analyse_slide(study, folder, ledger.manifest)
             problems = ledger.manifest.get("problems", []) + _left_out(ledger.manifest)
             ledger.note(**{**found, "warnings": [*problems, *found["warnings"]]})
-    seen = [ledger.manifest.get(fact) for fact in ("patient", "seam_check", "varied")]
-    mark = fingerprint("report", mark, *seen)
+    refresh_report(folder, options.watcher)
+    return SlideResult(folder.path)
+
+
+def refresh_report(folder: SlideFolder, watcher: Watcher | None = None) -> None:
+    """Write the report of a slide whose analysis is finished, unless it shows all there is."""
+    ledger = Ledger.open(folder)
+    seen = [ledger.manifest.get(fact) for fact in ("patient", "seam_check", "varied", "calibrated")]
+    mark = fingerprint("report", ledger.manifest["stages"]["analysis"]["fingerprint"], *seen)
     if not ledger.is_done("report", mark) or not folder.report.exists():
-        options.watcher.stage(folder.slide_id, "report", 0)
+        (watcher or Silent()).stage(folder.slide_id, "report", 0)
         with ledger.stage("report", mark):
             from macprox.report import write_slide_report  # matplotlib: no tile needs it
 
             write_slide_report(SlideResult(folder.path), folder.report)
-    return SlideResult(folder.path)
 
 
 def is_current(study: Study, folder: SlideFolder) -> bool:

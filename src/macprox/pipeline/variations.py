@@ -15,7 +15,7 @@ from macprox.io.images import open_slide
 from macprox.io.store import SlideFolder
 from macprox.pipeline.calling import ALL_MARKERS, CalledCells, call_cells
 from macprox.pipeline.options import RunOptions
-from macprox.pipeline.run import GIVEN_FORMAT, finish_slide
+from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, refresh_report
 from macprox.pipeline.segmentation import segment_slide
 from macprox.pipeline.stages import Ledger
 from macprox.pipeline.survey import load_survey
@@ -92,7 +92,7 @@ def vary_slide(
     table = pd.DataFrame(rows, columns=list(COLUMNS)).assign(slide_id=folder.slide_id)
     write_parquet(folder.sensitivity, table)
     ledger.note(varied=ledger.manifest["stages"]["analysis"]["fingerprint"])
-    finish_slide(study, folder, options)  # the report shows it
+    refresh_report(folder, options.watcher)
     return table
 
 

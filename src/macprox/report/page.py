@@ -27,6 +27,7 @@ from macprox.report import (
     style,
     tables,
 )
+from macprox.report.calibration import calibration_figure
 from macprox.report.rows import LINEAGE, POSITION, Direction, SavedNumbers, micrometres, text_of
 from macprox.report.variations import variations_figure
 
@@ -94,6 +95,7 @@ def slide_context(result) -> dict[str, Any]:
         "flagged": doubt.artefact_legend(manifest),
         "sensitivity": doubt.sensitivity_table(manifest, saved, study),
         "variations": _variations(result, study),
+        "calibration": _calibration(result),
         "n_left_out": len(measured) - len(cells),
         "phenotypes": tables.phenotype_table(cells, statistics, colours, study),
         "region_flags": [flag.replace("_", " ") for flag in regions.flags],
@@ -112,6 +114,11 @@ def slide_context(result) -> dict[str, Any]:
 def _variations(result, study) -> str:
     table = result.sensitivity()
     return "" if table is None else variations_figure(table, study)
+
+
+def _calibration(result) -> str:
+    table = result.calibration()
+    return "" if table is None else calibration_figure(table)
 
 
 def observed(cells: pd.DataFrame) -> pd.DataFrame:
