@@ -13,7 +13,7 @@ from macprox import spatial
 
 KINDS = ("csr", "clustered", "repulsed")  # the third where the data have it
 PATTERNS = [(window, kind) for window in ("rect", "poly", "mask") for kind in KINDS]
-MASK_PX_UM, LATTICE_UM = 5.0, 2.0
+MASK_PX_UM = 5.0
 
 
 class Oracle(NamedTuple):
@@ -76,16 +76,12 @@ class KnownEdges(spatial.Window):
 
 
 class PixelEdges(spatial.Window):
-    """A window with border distances from pixel centre to pixel centre, as spatstat's F has.
-
-    The pixels of a mask; of a polygon those of the lattice of places.
-    """
+    """A mask with border distances from pixel centre to pixel centre, as spatstat's F has."""
 
     def distance_to_edge(self, xy: np.ndarray) -> np.ndarray:
-        step = getattr(self.shape, "pixel_size_um", LATTICE_UM)
-        x, y = self.shape.lattice_um(step)
+        x, y = self.shape.lattice_um(MASK_PX_UM)
         inside = self.contains(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
         inside = np.pad(inside.reshape(len(y), len(x)), 1)
-        to_outside = ndi.distance_transform_edt(inside)[1:-1, 1:-1] * step
-        column, row = np.rint((np.asarray(xy) - [x[0], y[0]]) / (x[1] - x[0])).astype(int).T
+        to_outside = ndi.distance_transform_edt(inside)[1:-1, 1:-1] * MASK_PX_UM
+        column, row = np.rint((np.asarray(xy) - [x[0], y[0]]) / MASK_PX_UM).astype(int).T
         return to_outside[row, column]
