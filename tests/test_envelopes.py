@@ -348,3 +348,14 @@ def test_global_envelopes_reject_five_per_cent_of_null_slides(method):
             <= 0.05
         )  # fmt: skip
     assert 0.03 <= rejected / 600 <= 0.075
+
+
+def test_a_shift_that_leaves_no_cells_is_replaced_by_another():
+    test = spatial.ShiftTest.of(SQUARE, 20.0, 150.0)
+    sources = np.array([[200.0, 340.0]])
+    targets = uniform_in(SQUARE, 80, np.random.default_rng(0))
+    estimates = test._estimates(sources, targets, np.array([[0.0, 0.0], [0.0, 60.0]]))[0]
+    assert np.isnan(estimates).tolist() == [False, True]  # shifted out
+    null = test(sources, targets, 19, seed=5)[1]
+    assert null.n_permutations == 19
+    assert 0 < null.p <= 1
