@@ -27,6 +27,8 @@ __all__ = [
     "area_below_um2",
     "calibrate",
     "co_occurrence",
+    "contact_graph",
+    "contacts",
     "count_within",
     "cross_g",
     "cross_j",
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from macprox.spatial.calibration import calibrate
     from macprox.spatial.co_occurrence import co_occurrence
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
+    from macprox.spatial.contact import contact_graph, contacts
     from macprox.spatial.delaunay import delaunay_graph
     from macprox.spatial.empty_space import cross_j, empty_space_f
     from macprox.spatial.envelopes import Envelope, envelope
@@ -93,6 +96,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "contact": ["contacts", "contact_graph"],
         "envelopes": ["Envelope", "envelope"],
         "pair_envelopes": ["proximity_envelope"],
         "simulate_null": ["Csr", "InhomogeneousPoisson", "Relabel"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -134,7 +135,7 @@ def radius_graph(xy: ArrayLike, radius_um: float, group: ArrayLike | None = None
         indices = np.empty(indptr[-1], np.int32)
         _by_chunks(
             len(points),
-            lambda first, last: _fill_within(first, last, *_cells_of(grid), limit, indptr, indices),
+            lambda part: _fill_within(part, limit, indptr, indices, *_cells_of(grid)),
         )
         return indptr, indices
 
@@ -238,10 +239,11 @@ def csr_of_ones(row: np.ndarray, column: np.ndarray, n: int) -> Any:
     return matrix
 
 
-def _by_chunks(n: int, job: Callable[[int, int], Any]) -> None:
+def _by_chunks(n: int, job: Callable[[tuple[int, int]], Any]) -> None:
+    """The job for the first and last + 1 point of every chunk."""
     edges = [n * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(job, edges[:-1], edges[1:]))
+        list(pool.map(job, pairwise(edges)))
 
 
 def _cells_of(grid: CellGrid) -> tuple[Any, ...]:
@@ -263,18 +265,16 @@ def _k_nearest(points: np.ndarray, k: int, max_um: float) -> np.ndarray:
     neighbours = np.full((len(points), k), len(points), np.int32)
     _by_chunks(
         len(points),
-        lambda first, last: _choose(first, last, found, *_cells_of(grid), limit, neighbours),
+        lambda part: _choose(part, found, limit, neighbours, *_cells_of(grid)),
     )
     neighbours.sort(axis=1)
     return neighbours
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_within(
-    first, last, points, order, start, n_columns, origin, side, limit, indptr, indices
-):
+def _fill_within(part, limit, indptr, indices, points, order, start, n_columns, origin, side):
     reach = np.sqrt(limit)
-    for p in range(first, last):
+    for p in range(part[0], part[1]):
         x, y = points[p]
         at = indptr[order[p]]
         bottom, top = row_range(y, reach, start, n_columns, origin, side)
@@ -289,11 +289,11 @@ def _fill_within(
 
 
 @numba.njit(nogil=True, cache=True)
-def _choose(first, last, found, points, order, start, n_columns, origin, side, limit, neighbours):
+def _choose(part, found, limit, neighbours, points, order, start, n_columns, origin, side):
     """The k nearest of ``found``, which holds the cell itself and one more than needed."""
     k = neighbours.shape[1]
     near, row_of = np.empty(k + 1), np.empty(k + 1, np.int64)
-    for p in range(first, last):
+    for p in range(part[0], part[1]):
         x, y = points[p]
         n_near, saw_itself = 0, False
         for q in found[p]:
