@@ -15,6 +15,7 @@ __all__ = [
     "Envelope",
     "Graph",
     "InhomogeneousPoisson",
+    "MixingScore",
     "ProximityParameters",
     "RandomShift",
     "Relabel",
@@ -26,6 +27,7 @@ __all__ = [
     "annotate_regions",
     "area_below_um2",
     "calibrate",
+    "cell_niches",
     "co_occurrence",
     "contact_graph",
     "contacts",
@@ -52,7 +54,12 @@ __all__ = [
     "knn_graph",
     "mark_connection",
     "mark_correlation",
+    "mixing_score",
     "nearest_distance",
+    "neighbourhood",
+    "neighbourhood_composition",
+    "niche_profile",
+    "niches",
     "proximity",
     "proximity_envelope",
     "radius_graph",
@@ -67,6 +74,7 @@ if TYPE_CHECKING:
     from macprox.spatial.calibration import calibrate
     from macprox.spatial.co_occurrence import co_occurrence
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
+    from macprox.spatial.composition import neighbourhood_composition, niche_profile, niches
     from macprox.spatial.contact import contact_graph, contacts
     from macprox.spatial.delaunay import delaunay_graph
     from macprox.spatial.empty_space import cross_j, empty_space_f
@@ -74,7 +82,9 @@ if TYPE_CHECKING:
     from macprox.spatial.g_function import cross_g
     from macprox.spatial.graphs import Graph, knn_graph, radius_graph
     from macprox.spatial.kernel_intensity import intensity
+    from macprox.spatial.mixing import MixingScore, mixing_score
     from macprox.spatial.neighbour_enrichment import enrichment, enrichment_permuted
+    from macprox.spatial.neighbour_tables import cell_niches, neighbourhood
     from macprox.spatial.neighbours import count_within, k_nearest, nearest_distance
     from macprox.spatial.pair_correlation import cross_pcf, mark_connection, mark_correlation
     from macprox.spatial.pair_envelopes import proximity_envelope
@@ -96,6 +106,9 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "neighbour_tables": ["neighbourhood", "cell_niches"],
+        "mixing": ["mixing_score", "MixingScore"],
+        "composition": ["neighbourhood_composition", "niches", "niche_profile"],
         "contact": ["contacts", "contact_graph"],
         "envelopes": ["Envelope", "envelope"],
         "pair_envelopes": ["proximity_envelope"],
