@@ -265,6 +265,7 @@ def _relabelled(
     null = nulls.get((direction, name, radius), NullValue(reason=missing))
     return {
         "expected": null.expected,
+        "sd": null.sd,
         "ci_low": null.low,
         "ci_high": null.high,
         "p": null.p,

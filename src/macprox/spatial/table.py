@@ -13,6 +13,8 @@ r_um                radius; for a border profile the middle of the band, inside 
 value
 expected            under the null
 ratio               value / expected
+sd                  of the statistic under the null
+z                   (value - expected) / sd: how far, in units that no density moves
 ci_low, ci_high     the central 95 % of the statistic *under the null* (cells of one slide are not
                     replicates: a confidence interval belongs to patients)
 p, alternative      two-sided unless it says otherwise
@@ -44,7 +46,7 @@ ALL = "all"  # every roi, every region
 WINDOW = "tissue window"  # the denominator of densities
 
 _TEXT = ("slide_id", "roi_id", "statistic", "source", "target", "region")
-_NUMBERS = ("r_um", "value", "expected", "ratio", "ci_low", "ci_high", "p")
+_NUMBERS = ("r_um", "value", "expected", "ratio", "sd", "z", "ci_low", "ci_high", "p")
 _DENSITIES = ("source_per_mm2", "target_per_mm2")
 _LABELS = ("correction", "null", "moved", "fixed", "eligible")
 COLUMNS = (
@@ -73,13 +75,15 @@ Row = dict[str, Any]
 
 
 def row(**values: Any) -> Row:
-    """One row; what is not given is empty, NaN or 0, and the ratio follows."""
+    """One row; what is not given is empty, NaN or 0; ratio and z follow."""
     unknown = values.keys() - _DEFAULTS.keys()
     if unknown:
         raise TypeError(f"The statistics table has no column {', '.join(sorted(unknown))}.")
     full = {**_DEFAULTS, **values}
     if np.isfinite(full["expected"]) and full["expected"] != 0:
         full["ratio"] = full["value"] / full["expected"]
+    if np.isfinite(full["expected"]) and full["sd"] > 0:
+        full["z"] = (full["value"] - full["expected"]) / full["sd"]
     if np.isfinite(full["p"]):
         full["alternative"] = full["alternative"] or "two-sided"
     return full
