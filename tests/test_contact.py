@@ -1,5 +1,7 @@
 """Boundary gaps against brute force over pixels, whatever the blocks."""
 
+from itertools import combinations
+
 import dask.array as da
 import numpy as np
 import pandas as pd
@@ -100,3 +102,27 @@ def test_contacts_are_a_graph_that_enrichment_takes():
     assert fewer.n_edges == 2
     with pytest.raises(TableError, match="cell_id 10 stands for two cells"):
         spatial.contact_graph(spatial.contacts(labels, 1.0), cell_id=[10, 10])
+
+
+def test_the_share_in_contact_and_its_null_equal_enumeration():
+    rng = np.random.default_rng(6)
+    labels = discs(rng.uniform(5, 75, (22, 2)), 5, (80, 80))
+    ids = np.unique(labels)[1:]
+    phenotype = rng.choice(["mac", "tum", "oth", "oth"], len(ids))
+    graph = spatial.contact_graph(spatial.contacts(labels, 0.5, 2.0), ids)
+    share = spatial.contact_share(graph, phenotype, "mac", "tum")
+    touching = graph.as_sparse().toarray()[:, phenotype == "tum"].any(axis=1)
+    assert share.value == touching[phenotype == "mac"].mean()
+    eligible = np.flatnonzero(phenotype != "tum")
+    deals = [touching[list(c)].mean() for c in combinations(eligible, share.n_source)]
+    assert share.expected == pytest.approx(np.mean(deals))
+    assert 0 < share.p <= 1
+    assert share.n_target == (phenotype == "tum").sum()
+    one_label = spatial.contact_share(graph, phenotype, "mac", "tum", strata=phenotype)
+    assert np.isnan(one_label.p)
+    assert "nothing to relabel" in one_label.reason
+    assert spatial.contact_share(graph, phenotype, "mac", "B").reason == "no cells of 'B'"
+    with pytest.raises(ValueError, match="source and target are both 'mac'"):
+        spatial.contact_share(graph, phenotype, "mac", "mac")
+    with pytest.raises(ValueError, match="one label for each of"):
+        spatial.contact_share(graph, phenotype[:2], "mac", "tum")

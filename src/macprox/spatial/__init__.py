@@ -11,6 +11,7 @@ from macprox.window import Window
 
 __all__ = [
     "COLUMNS",
+    "ContactShare",
     "Csr",
     "Envelope",
     "Graph",
@@ -30,6 +31,7 @@ __all__ = [
     "cell_niches",
     "co_occurrence",
     "contact_graph",
+    "contact_share",
     "contacts",
     "count_within",
     "cross_g",
@@ -75,7 +77,7 @@ if TYPE_CHECKING:
     from macprox.spatial.co_occurrence import co_occurrence
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
     from macprox.spatial.composition import neighbourhood_composition, niche_profile, niches
-    from macprox.spatial.contact import contact_graph, contacts
+    from macprox.spatial.contact import ContactShare, contact_graph, contact_share, contacts
     from macprox.spatial.delaunay import delaunay_graph
     from macprox.spatial.empty_space import cross_j, empty_space_f
     from macprox.spatial.envelopes import Envelope, envelope
@@ -106,10 +108,10 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "contact": ["contacts", "contact_graph", "contact_share", "ContactShare"],
         "neighbour_tables": ["neighbourhood", "cell_niches"],
         "mixing": ["mixing_score", "MixingScore"],
         "composition": ["neighbourhood_composition", "niches", "niche_profile"],
-        "contact": ["contacts", "contact_graph"],
         "envelopes": ["Envelope", "envelope"],
         "pair_envelopes": ["proximity_envelope"],
         "simulate_null": ["Csr", "InhomogeneousPoisson", "Relabel"],

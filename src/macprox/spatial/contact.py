@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numba
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from macprox.errors import PixelSizeError, TableError
+from macprox.spatial.graphs import Graph, csr_of_ones
 
 BLOCK_PX = 2048
 
@@ -101,7 +104,7 @@ def contacts(
     )
 
 
-def contact_graph(pairs: pd.DataFrame, cell_id: Any) -> Any:
+def contact_graph(pairs: pd.DataFrame, cell_id: ArrayLike) -> Graph:
     """The contacts as a `Graph` over the cells of a table.
 
     Parameters
@@ -121,8 +124,6 @@ def contact_graph(pairs: pd.DataFrame, cell_id: Any) -> Any:
     TableError
         If a label stands twice.
     """
-    from macprox.spatial.graphs import Graph, csr_of_ones
-
     index = pd.Index(np.asarray(cell_id))
     if not index.is_unique:
         twice = index[index.duplicated()][0]
@@ -134,6 +135,72 @@ def contact_graph(pairs: pd.DataFrame, cell_id: Any) -> Any:
     one, other = one[known], other[known]
     matrix = csr_of_ones(np.concatenate([one, other]), np.concatenate([other, one]), len(index))
     return Graph(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), directed=False)
+
+
+@dataclass(frozen=True)
+class ContactShare:
+    """Share of source cells in contact with a target, and what relabelling expects."""
+
+    value: float
+    expected: float
+    p: float
+    n_source: int
+    n_target: int
+    reason: str = ""
+
+
+def contact_share(
+    graph: Graph, phenotype: ArrayLike, source: str, target: str, strata: ArrayLike | None = None
+) -> ContactShare:
+    """Share of source cells that are in contact with at least one target cell.
+
+    Parameters
+    ----------
+    graph : Graph
+        As `contact_graph` gives it.
+    phenotype : (n_cells,)
+    source, target : str
+        Two different phenotypes.
+    strata : (n_cells,), optional
+        Labels within which the source label moves.
+
+    Returns
+    -------
+    ContactShare
+        ``expected`` and the two-sided ``p`` are exact when the source label is dealt out anew
+        among all cells that are no targets, within strata. NaN with a reason where a phenotype is
+        absent; no p where only one label can be dealt.
+
+    Raises
+    ------
+    ValueError
+        If source and target are one, or labels are not one a cell.
+    """
+    from macprox.spatial.relabel import Relabelling, exact_p
+
+    if source == target:
+        raise ValueError(f"source and target are both {source!r}; contact compares two phenotypes.")
+    labels = np.asarray(phenotype)
+    if labels.shape != (graph.n_cells,):
+        raise ValueError(
+            f"phenotype must give one label for each of {graph.n_cells} cells, found shape "
+            f"{labels.shape}."
+        )
+    is_target = labels == target
+    n_source, n_target = int((labels == source).sum()), int(is_target.sum())
+    if not n_source or not n_target:
+        absent = target if n_source else source
+        return ContactShare(np.nan, np.nan, np.nan, n_source, n_target, f"no cells of {absent!r}")
+    touched = np.bincount(graph.sources, is_target[graph.indices], graph.n_cells) > 0
+    strata = np.zeros(len(labels), int) if strata is None else np.asarray(strata)
+    dealt = Relabelling.of(labels[~is_target] == source, strata[~is_target])
+    hit = touched[~is_target]
+    value, expected = dealt.observed(hit.astype(float)), dealt.mean_and_variance(hit)[0]
+    if dealt.is_degenerate:
+        reason = "no p: every stratum holds one label only, there is nothing to relabel"
+        return ContactShare(float(value), expected, np.nan, n_source, n_target, reason)
+    p = exact_p(*dealt.hit_distribution(hit), int(hit[dealt.moved].sum()))
+    return ContactShare(float(value), expected, p, n_source, n_target)
 
 
 def _check(cell_labels: Any, pixel_size_um: float, max_gap_um: float) -> None:

@@ -17,8 +17,9 @@ to 0. The weight of Y_ia is then u_ib + beta_i m_b (or m_a - 1 where a = b), and
 *residual, within a stratum*: |R|^2 and <R, R'> times probabilities of two, three and four labels;
 *between two strata*: the doubly centred adjacency between them.
 
-Orthogonal parts, so that nothing large cancels; the moments of one stratum are those of Cliff &
-Ord (1981, section 2.3) and of Kapsalis' and Friedman & Rafsky's tests. The cost is O(edges).
+Orthogonal parts, so that nothing large cancels. With one stratum and an undirected graph these are
+the moments of join counts without replacement (Moran 1948; Cliff & Ord 1981); strata and directed
+edges are derived here and held by enumeration. The cost is O(edges).
 """
 
 from __future__ import annotations
