@@ -43,6 +43,7 @@ OWN, WRONG, POWER = "own null", "wrong null", "power"
 LEVEL = 0.05
 CALIBRATED_FRAC = (0.04, 0.06)
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
+NOT_ESTABLISHED = " (not established: the interval reaches 4 to 6 %)"
 CLUSTER_UM = 40.0  # standard deviation of the simulated clusters of both populations
 CELLS_PER_CLUSTER = 15
 ATTRACTION = 2.0
@@ -126,7 +127,7 @@ def calibrate(
     DataFrame
         ``COLUMNS``, one row a test and control. ``rejected_frac`` is the share with p <= 0.05,
         with its Clopper-Pearson 95 % interval. ``verdict``: calibrated (4 to 6 %), conservative
-        or liberal; undecided where it lies outside and its interval reaches inside; empty for
+        or liberal, with "not established" where the interval reaches inside; empty for
         controls. ``p_q05`` is the 5 % quantile of p, and so on: 0.05 for a p that is uniform.
 
     Raises
@@ -269,9 +270,8 @@ def verdict(n_rejected: int, n: int) -> tuple[float, float, str]:
     least, most = CALIBRATED_FRAC
     if least <= n_rejected / n <= most:
         return low, high, "calibrated"
-    if high < least or low > most:
-        return low, high, "conservative" if high < least else "liberal"
-    return low, high, "undecided: more simulations are needed"
+    word = "conservative" if n_rejected / n < least else "liberal"
+    return low, high, word if high < least or low > most else word + NOT_ESTABLISHED
 
 
 def _row(
