@@ -1,0 +1,1 @@
+"""Spatial statistics beside the packages that also have them; see `benchmarks/README.md`."""
