@@ -272,7 +272,9 @@ def test_a_changed_segmentation_is_done_again(copy, slide, study, tmp_path):
     before = small_runs.stages(copy.path)
     area = copy.cells()["cell_area_um2"].mean()
     result = run(slide, other, copy.path.parents[1])
-    assert redone(before, small_runs.stages(copy.path)) == {"segmentation", "analysis", "report"}
+    assert redone(before, small_runs.stages(copy.path)) == {
+        "segmentation", "contacts", "analysis", "report"
+    }  # fmt: skip
     assert result.cells()["cell_area_um2"].mean() < 0.9 * area
 
 
@@ -325,7 +327,8 @@ def test_nothing_temporary_is_left(whole):
 
 def test_the_manifest_says_what_was_done_with_what(whole, slide):
     manifest = json.loads((whole.path / "manifest.json").read_text(encoding="utf-8"))
-    assert set(manifest["stages"]) == {"survey", "segmentation", "analysis", "report"}
+    stages = {"survey", "segmentation", "contacts", "analysis", "report"}
+    assert set(manifest["stages"]) == stages
     for stage in manifest["stages"].values():
         assert len(stage["fingerprint"]) == 32
         assert stage["seconds"] >= 0

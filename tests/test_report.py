@@ -271,6 +271,8 @@ def make_result(n: int = 1500, slide_id: str = "S1", tumour=None, drop: tuple[st
         overview=make_overview(cells, rng),
     )
     return SimpleNamespace(
+        sensitivity=lambda: None,
+        calibration=lambda: None,
         slide_id=slide_id,
         path=None,
         manifest=make_manifest(slide_id),

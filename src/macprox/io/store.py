@@ -98,6 +98,11 @@ class SlideFolder:
     def measurements(self) -> Path:
         return self.work / "measurements.parquet"
 
+    @property
+    def contacts(self) -> Path:
+        """Pairs of cells that touch."""
+        return self.work / "contacts.parquet"
+
     def parts(self, core_px: int, mark: str) -> Path:
         """Labels and measurements of single tiles, kept until the slide is whole.
 

@@ -59,8 +59,9 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     counted = annotate_neighbours(called.counted(study), targets, proximity.radii_um)
     window = None if regions.observed.is_empty else Window.from_polygon(regions.observed)
     statistics = slide_statistics(
-        counted, window, regions.tumour, proximity, study.regions.margin_um
-    )
+        counted, window, regions.tumour, proximity, study.regions.margin_um,
+        contacts=pd.read_parquet(folder.contacts),
+    )  # fmt: skip
     write_parquet(folder.gates, called.gates)
     write_regions(folder.regions, regions, pixel_size_um)
     write_parquet(folder.cells, _with_columns_of(cells, counted))

@@ -7,12 +7,15 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+import zarr
+
 from macprox.errors import ResultError
-from macprox.io.atomic import clear_leftovers
+from macprox.io.atomic import clear_leftovers, write_parquet
 from macprox.io.store import SlideFolder
 from macprox.pipeline.analysis import analyse_slide, analysis_inputs
 from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.labelling import segmentation_files
+from macprox.pipeline.memory import give_back_freed
 from macprox.pipeline.options import RunOptions, Silent, Watcher
 from macprox.pipeline.seam_check import check_seams
 from macprox.pipeline.segmentation import Segmented, segment_slide
@@ -21,6 +24,7 @@ from macprox.pipeline.survey import load_survey, survey_slide
 from macprox.results import SlideResult
 from macprox.segment.given import MAX_EXTENT_UM
 from macprox.slide import Slide
+from macprox.spatial import contacts
 from macprox.study import Study
 
 GIVEN_FORMAT = "cell table"  # the source's format where another tool found the cells
@@ -83,6 +87,7 @@ def finish_slide(
     options = options or RunOptions()
     ledger = Ledger.open(folder)
     segmented = segmented or _segmented_before(study, ledger)
+    _touch(study, folder, ledger, options, segmented)
     mark = _analysis_mark(study, folder, segmented)
     if not ledger.is_done("analysis", mark):
         options.watcher.stage(folder.slide_id, "analysis", 0)
@@ -105,6 +110,20 @@ def refresh_report(folder: SlideFolder, watcher: Watcher | None = None) -> None:
             from macprox.report import write_slide_report  # matplotlib: no tile needs it
 
             write_slide_report(SlideResult(folder.path), folder.report)
+
+
+def _touch(
+    study: Study, folder: SlideFolder, ledger: Ledger, options: RunOptions, segmented: str
+) -> None:
+    gap_um = study.proximity.contact_gap_um
+    mark = fingerprint("contacts", segmented, gap_um)
+    if not ledger.is_done("contacts", mark) or not folder.contacts.exists():
+        with ledger.stage("contacts", mark):
+            cells = zarr.open_array(str(folder.labels / "cells" / "0"), mode="r")
+            pixel_size_um = ledger.manifest["source"]["pixel_size_um"]
+            n_workers = options.workers.n_workers
+            pairs = contacts(cells, pixel_size_um, gap_um, n_workers=n_workers)
+            write_parquet(folder.contacts, pairs)
 
 
 def is_current(study: Study, folder: SlideFolder) -> bool:
@@ -181,6 +200,8 @@ def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> 
             shutil.rmtree(ledger.folder.work, ignore_errors=True)  # all of it depends on the survey
             survey = survey_slide(slide, study.image, ledger.folder, options)
             ledger.note(survey_quality=[flag.to_dict() for flag in survey.quality])
+            del survey
+            give_back_freed()
 
 
 def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> str:

@@ -121,8 +121,9 @@ def segment_slide(
     slide, tiles = reading_together(slide, labeller.tiles(core_px))
     job = _TileJob(replace(labeller, slide=slide), parts_folder)
     advance = options.watcher.stage(slide.slide_id, "segmentation", len(tiles))
-    parts = [read_arrays(path) for path in options.workers.map(job, tiles, advance)]
+    done = options.workers.map(job, tiles, advance)
     give_back_models()
+    parts = [read_arrays(path) for path in done]
     cells = cell_table(parts, slide.slide_id, slide.channels)
     write_parquet(folder.measurements, cells)
     named = [

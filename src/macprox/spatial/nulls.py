@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from macprox.spatial.expected_nearest import expected_nearest_to_moved
+from macprox.spatial.expected_nearest import expected_nearest_to_each
 from macprox.spatial.neighbours import count_in_groups, lists_in_groups, nearest_in_groups
 from macprox.spatial.permute import permutation_p, permute
 from macprox.spatial.relabel import Relabelling, exact_p, exact_range, expected_g_to_moved
@@ -64,6 +65,8 @@ class Surroundings:
     eligible_xy: np.ndarray = field(repr=False)
     eligible_group: np.ndarray = field(repr=False)
     radii_um: np.ndarray
+    distances: bool = True  # whether expected distances to moved cells, the dearest, are wanted
+    together: tuple[Relabelling, ...] = field(default=(), repr=False)  # theirs: in one pass
 
     @cached_property
     def nearest_um(self) -> np.ndarray:
@@ -194,12 +197,23 @@ class Surroundings:
         return nulls
 
     def _nearest_to_moved(self, labels: Relabelling, permutations: Permutations) -> NullValue:
-        if permutations.only:
+        if permutations.only or not self.distances:
             return NullValue(reason=NO_TEST)
-        expected = expected_nearest_to_moved(
-            self.fixed_xy, self.eligible_xy, self.fixed_group, self.eligible_group, labels
-        )
+        expected = self._expected_nearest_um.get(labels.moved.tobytes())
+        if expected is None:
+            expected = self._expected_to_each([labels])[0]
         return NullValue(expected, reason=TOO_RARE if np.isnan(expected) else NO_TEST)
+
+    @cached_property
+    def _expected_nearest_um(self) -> dict[bytes, float]:
+        """Expected distances of the labels given together, by who is moved."""
+        found = self._expected_to_each(self.together) if self.together else []
+        moved = (labels.moved.tobytes() for labels in self.together)
+        return dict(zip(moved, found, strict=True))
+
+    def _expected_to_each(self, labels: Sequence[Relabelling]) -> list[float]:
+        groups = self.fixed_group, self.eligible_group
+        return expected_nearest_to_each(self.fixed_xy, self.eligible_xy, *groups, labels).tolist()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,10 @@ class Question:
     @property
     def relabels(self) -> bool:
         return self.null != "csr"
+
+    def at(self, radii_um: tuple[float, ...]) -> Question:
+        """The same question at other radii."""
+        return replace(self, radii_um=radii_um)
 
     @property
     def eligible_name(self) -> str:
@@ -148,7 +152,7 @@ def scopes(pattern: Pattern) -> Iterator[Pattern]:
 def surroundings_of(pattern: Pattern, question: Question) -> Surroundings:
     """Targets around eligible cells; the same for every label dealt among the same cells."""
     fixed = pattern.is_a(question.target.phenotypes)
-    eligible = _eligible(pattern, question)
+    eligible = eligible_cells(pattern, question)
     return Surroundings(
         fixed_xy=pattern.xy[fixed],
         fixed_group=pattern.roi[fixed],
@@ -173,7 +177,7 @@ def pair_rows(
         return nan_rows(pattern, question, f"no cells of {' and '.join(absent)}")
     nulls: Nulls = {}
     if question.relabels:
-        eligible = _eligible(pattern, question)
+        eligible = eligible_cells(pattern, question)
         labels = Relabelling.of(source[eligible], pattern.stratum[eligible])
         nulls = (surroundings or surroundings_of(pattern, question)).nulls(
             labels,
@@ -188,13 +192,14 @@ def pair_rows(
 def nan_rows(pattern: Pattern, question: Question, reason: str) -> list[Row]:
     """The same rows without a number, and why."""
     return [
-        row(**_labels(pattern, question, direction), **key, reason=reason)
+        row(**direction_labels(pattern, question, direction), **key, reason=reason)
         for direction in (FROM_MOVED, TO_MOVED)
         for key in _keys(question)
     ]
 
 
-def _eligible(pattern: Pattern, question: Question) -> np.ndarray:
+def eligible_cells(pattern: Pattern, question: Question) -> np.ndarray:
+    """Which cells could carry the source label: ``(n,) bool``."""
     if question.eligible is None:
         return ~pattern.is_a(question.target.phenotypes)
     return pattern.is_a(question.eligible.phenotypes)
@@ -220,7 +225,7 @@ def _keys(question: Question) -> list[Row]:
     return keys
 
 
-def _labels(pattern: Pattern, question: Question, direction: str) -> Row:
+def direction_labels(pattern: Pattern, question: Question, direction: str) -> Row:
     """What every row of a direction says about whom it compares."""
     groups = (question.source, question.target)
     source, target = groups if direction == FROM_MOVED else groups[::-1]
@@ -239,14 +244,14 @@ def _labels(pattern: Pattern, question: Question, direction: str) -> Row:
 
 
 def _direction(pattern: Pattern, question: Question, nulls: Nulls, direction: str) -> list[Row]:
-    labels = _labels(pattern, question, direction)
+    labels = direction_labels(pattern, question, direction)
     measured = _Measured.of(pattern, question, direction)
     rows = []
     for key in _keys(question):
         radius: float | None = key.get("r_um")
         value, reason = measured.value(key["statistic"], key["correction"], radius)
         if radius is None or key["correction"] == "none":
-            under_null = _relabelled(question, nulls, direction, key["statistic"], radius)
+            under_null = relabelled(question, nulls, direction, key["statistic"], radius)
         else:
             expected = _csr(key["statistic"], radius, labels["target_per_mm2"] / 1e6)
             under_null = {"null": "csr", "expected": expected}
@@ -255,9 +260,10 @@ def _direction(pattern: Pattern, question: Question, nulls: Nulls, direction: st
     return rows
 
 
-def _relabelled(
+def relabelled(
     question: Question, nulls: Nulls, direction: str, statistic: str, radius: float | None
 ) -> Row:
+    """What the null says of one statistic, as columns of the table."""
     if not question.relabels:
         return {"reason": NO_RAW_CSR}
     name = "g" if statistic == "fraction_within" else statistic  # the same share, in plain words

@@ -39,6 +39,8 @@ class ProximityParameters:
     n_permutations : int
         For the p values that have no closed form. 0: those p values are not given.
     seed : int
+    contact_gap_um : float
+        Cells whose boundaries are no farther apart touch.
     band_um : float
         Width of a band of the border profile.
     grid_um : float
@@ -54,6 +56,7 @@ class ProximityParameters:
     strata: tuple[str, ...] = STRATA
     n_permutations: int = 999
     seed: int = 0
+    contact_gap_um: float = 5.0
     band_um: float = 20.0
     grid_um: float = 1.0
 
@@ -71,7 +74,7 @@ class ProximityParameters:
                 raise StudyError(
                     f"{name} must be a whole number of 0 or more, found {getattr(self, name)!r}."
                 )
-        for name in ("band_um", "grid_um"):
+        for name in ("contact_gap_um", "band_um", "grid_um"):
             if not _is_positive(getattr(self, name)):
                 raise StudyError(
                     f"{name} must be a positive number, found {getattr(self, name)!r}."

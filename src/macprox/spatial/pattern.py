@@ -44,6 +44,7 @@ class Pattern:
     stratum: np.ndarray = field(repr=False)  # (n,) int; never spans two roi
     window: Windows = field(repr=False)
     roi_id: str = ALL
+    cell_id: np.ndarray | None = field(default=None, repr=False)  # (n,) of the labels, if any
 
     @property
     def roi_ids(self) -> list[str]:
@@ -62,6 +63,7 @@ class Pattern:
             stratum=self.stratum[inside],
             window=window,
             roi_id=roi_id,
+            cell_id=None if self.cell_id is None else self.cell_id[inside],
         )
 
     def is_a(self, phenotypes: Sequence[str]) -> np.ndarray:
@@ -138,6 +140,7 @@ def pattern_of(cells: Any, window: Windows = None, strata: Sequence[str] = ()) -
         roi=roi,
         stratum=stratum.astype(np.int64),
         window=window,
+        cell_id=table["cell_id"].to_numpy() if "cell_id" in table else None,
     )
 
 

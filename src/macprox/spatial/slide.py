@@ -21,6 +21,7 @@ from macprox.spatial.pairs import (
 from macprox.spatial.parameters import ProximityParameters
 from macprox.spatial.pattern import Group, Pattern, Windows, pattern_of
 from macprox.spatial.table import ALL, Row, row, to_table
+from macprox.spatial.touching import contact_rows
 
 ALL_MACROPHAGES = "All macrophages"
 NO_TUMOUR_REGION = "no tumour region: automatic detection found none and none was drawn"
@@ -34,6 +35,7 @@ def slide_statistics(
     tumour_region: BaseGeometry | None,
     parameters: ProximityParameters,
     margin_um: float = DEFAULT_MARGIN_UM,
+    contacts: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The full statistics table of one slide.
 
@@ -53,6 +55,9 @@ def slide_statistics(
     parameters : ProximityParameters
     margin_um : float
         Half-width of the zones in which densities are given.
+    contacts : DataFrame, optional
+        Pairs of ``cell_id`` in contact (`macprox.spatial.contacts`); None where there are no
+        labels to tell.
 
     Returns
     -------
@@ -66,6 +71,10 @@ def slide_statistics(
     for scope in scopes(pattern):
         rows += _position_rows(scope, classes, parameters, region)
         rows += _lineage_rows(scope, classes[:-1], parameters, region)
+        if region is not None:
+            for group in classes:
+                question = question_of(group, parameters)
+                rows += contact_rows(scope, question, contacts, parameters.contact_gap_um)
     measured = _phenotypes(pattern, parameters) + classes[len(parameters.macrophages) :]
     if region is None:
         rows += [_no_profile(pattern, group) for group in classes]
