@@ -1,10 +1,13 @@
 """Expected distance to the nearest moved cell: brute force, crowds, several labels at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from macprox.spatial import expected_nearest
 from macprox.spatial.expected_nearest import expected_nearest_to_each, expected_nearest_to_moved
+from macprox.spatial.nulls import TO_MOVED, Permutations, Surroundings
 from macprox.spatial.relabel import Relabelling
 
 
@@ -90,3 +93,14 @@ def test_a_label_too_rare_to_follow_is_nan_and_leaves_the_others_as_they_are(mon
     clumped = Relabelling.of(strata == 0, np.where(strata == 0, 0, 1))
     monkeypatch.setattr(expected_nearest, "MOST_VISITS", 130_000)
     assert np.isnan(expected_nearest_to_moved(*places, clumped))  # while reading
+
+
+def test_surroundings_expect_the_same_of_labels_given_together():
+    fixed, eligible, *groups, labels = two_fields(np.random.default_rng(4), n=400)
+    alone = Surroundings(fixed, groups[0], eligible, groups[1], np.array([5.0, 20.0]))
+    key, deal = (TO_MOVED, "nearest_mean_um", None), Permutations(0, 0)
+    together = replace(alone, together=tuple(labels[:2]))
+    for label in labels[:3]:  # the third is not among them
+        expected = alone.nulls(label, deal)[key].expected
+        assert together.nulls(label, deal)[key].expected == pytest.approx(expected, rel=1e-13)
+        assert np.isnan(replace(alone, distances=False).nulls(label, deal)[key].expected)

@@ -65,8 +65,9 @@ class Surroundings:
     eligible_xy: np.ndarray = field(repr=False)
     eligible_group: np.ndarray = field(repr=False)
     radii_um: np.ndarray
-    distances: bool = True  # whether expected distances to moved cells, the dearest, are wanted
-    together: tuple[Relabelling, ...] = field(default=(), repr=False)  # theirs: in one pass
+    # Whether expected distances to moved cells, the dearest, are wanted; of which labels at once.
+    distances: bool = field(default=True, kw_only=True)
+    together: tuple[Relabelling, ...] = field(default=(), kw_only=True, repr=False)
 
     @cached_property
     def nearest_um(self) -> np.ndarray:
