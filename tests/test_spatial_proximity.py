@@ -411,3 +411,51 @@ def test_per_cell_columns_equal_brute_force(cells):
     assert (bare["n_nobody_20um"] == 0).all()
     with pytest.raises(TableError, match="would share the column name"):
         spatial.annotate_neighbours(rois, ["A b", "a-b"], (20,))
+
+
+def test_the_slide_holds_k_l_and_the_pair_correlation_of_each_class(cells):
+    table = spatial.slide_statistics(cells, WINDOW, REGION, PARAMETERS)
+    xy = cells[["x_um", "y_um"]].to_numpy()
+    inside = WINDOW.contains(xy)
+    source = xy[inside & (cells["phenotype"] == CLASSES[0]).to_numpy()]
+    target = xy[inside & (cells["phenotype"] == "Tumour").to_numpy()]
+    r = np.array(PARAMETERS.radii_um)
+    k = spatial.cross_k(source, target, r, WINDOW)
+    pcf = spatial.cross_pcf(source, target, r, WINDOW, PARAMETERS.pcf_bandwidth_um)
+    for a, b in ((CLASSES[0], "Tumour"), ("Tumour", CLASSES[0])):
+        rows = table[(table["source"] == a) & (table["target"] == b)].set_index("statistic")
+        for name, value, csr in (
+            ("k", k, np.pi * r**2), ("l", np.sqrt(k / np.pi), r), ("pcf", pcf, np.ones(len(r))),
+        ):  # fmt: skip
+            np.testing.assert_allclose(rows.loc[name, "value"], value)
+            np.testing.assert_allclose(rows.loc[name, "expected"], csr)
+            assert (rows.loc[name, "null"] == "csr").all()
+
+
+def test_fields_with_windows_of_their_own_have_their_own_curves(cells):
+    halves = {
+        "left": spatial.Window.from_rectangle(0, 0, 500, 800),
+        "right": spatial.Window.from_rectangle(500, 0, 1000, 800),
+    }
+    left = cells["x_um"] < 500
+    fields = cells.assign(roi_id=np.where(left, "left", "right"))
+    table = spatial.slide_statistics(fields, halves, REGION, PARAMETERS)
+    k = table[(table["statistic"] == "k") & (table["source"] == CLASSES[0])]
+    together = k[k["roi_id"] == "all"]
+    assert together["value"].isna().all()
+    assert together["reason"].str.startswith("several fields").all()
+    alone = spatial.slide_statistics(cells[left], halves["left"], REGION, PARAMETERS)
+    own = alone[(alone["statistic"] == "k") & (alone["source"] == CLASSES[0])]
+    np.testing.assert_allclose(k.loc[k["roi_id"] == "left", "value"], own["value"])
+
+
+def test_enrichment_and_mixing_are_those_of_the_function_and_no_lineage(cells):
+    table = spatial.slide_statistics(cells, WINDOW, REGION, PARAMETERS)
+    names = ("enrichment_z", "enrichment_ratio", "mixing_score")
+    found = table[table["statistic"].isin(names)].reset_index(drop=True)
+    expected = spatial.neighbourhood(
+        cells, window=WINDOW, strata=PARAMETERS.strata, radius_um=PARAMETERS.primary_radius_um
+    )
+    pd.testing.assert_frame_equal(found, expected)
+    assert not spatial.is_lineage(found).any()
+    assert spatial.is_lineage(table).any()

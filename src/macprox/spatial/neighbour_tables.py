@@ -18,7 +18,7 @@ from macprox.spatial.mixing import score_of
 from macprox.spatial.neighbour_enrichment import coded, enrichment, enrichment_permuted
 from macprox.spatial.pairs import scopes
 from macprox.spatial.pattern import Pattern, Windows, pattern_of
-from macprox.spatial.table import Row, row, to_table
+from macprox.spatial.table import EVERY_CELL, Row, row, to_table
 
 GRAPHS = ("knn", "radius", "delaunay")
 
@@ -115,8 +115,8 @@ def neighbourhood(
     parameters = GraphParameters(graph, k, max_um, radius_um)
     rows: list[Row] = []
     for scope in scopes(pattern_of(cells, window, strata)):
-        rows += _enrichment_rows(scope, parameters, n_permutations, seed)
-        rows += _mixing_rows(scope, parameters)
+        rows += enrichment_rows(scope, parameters, n_permutations, seed)
+        rows += mixing_rows(scope, parameters)
     return to_table(rows)
 
 
@@ -180,9 +180,10 @@ def _numbers(pattern: Pattern) -> dict[str, int]:
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 
-def _enrichment_rows(
+def enrichment_rows(
     pattern: Pattern, parameters: GraphParameters, n_permutations: int, seed: int
 ) -> list[Row]:
+    """Who is a neighbour of whom more often than labels dealt at random, for every pair."""
     arguments = (parameters.of(pattern), pattern.phenotype)
     if n_permutations:
         table = enrichment_permuted(
@@ -199,7 +200,7 @@ def _enrichment_rows(
             "null": "permute" if n_permutations else "relabel",
             "moved": "all phenotypes",
             "fixed": parameters.name,
-            "eligible": "all cells",
+            "eligible": EVERY_CELL,
             "n_permutations": n_permutations,
             "seed": seed,
             "reason": pair["reason"],
@@ -224,7 +225,8 @@ def _enrichment_rows(
     return rows
 
 
-def _mixing_rows(pattern: Pattern, parameters: GraphParameters) -> list[Row]:
+def mixing_rows(pattern: Pattern, parameters: GraphParameters) -> list[Row]:
+    """The mixing score of every pair of phenotypes."""
     code, types = coded(pattern.phenotype, len(pattern.xy), "phenotype")
     counts, numbers = [], []
     for roi_id in pattern.roi_ids:

@@ -82,7 +82,7 @@ class Curve:
         if self.statistic == "count_within":
             return lambda source, target: count_within(source, target, r).mean(axis=0)
         if self.statistic == "pcf":
-            width = self.bandwidth_um
+            width = float(self.bandwidth_um or 0)  # checked when the curve was asked for
             return lambda source, target, window=window: cross_pcf(
                 source, target, r, window, width, correction
             )

@@ -41,6 +41,8 @@ class ProximityParameters:
     seed : int
     contact_gap_um : float
         Cells whose boundaries are no farther apart touch.
+    pcf_bandwidth_um : float
+        Standard deviation of the pair correlation's kernel; fixed, so that slides compare.
     band_um : float
         Width of a band of the border profile.
     grid_um : float
@@ -57,6 +59,7 @@ class ProximityParameters:
     n_permutations: int = 999
     seed: int = 0
     contact_gap_um: float = 5.0
+    pcf_bandwidth_um: float = 5.0
     band_um: float = 20.0
     grid_um: float = 1.0
 
@@ -74,7 +77,7 @@ class ProximityParameters:
                 raise StudyError(
                     f"{name} must be a whole number of 0 or more, found {getattr(self, name)!r}."
                 )
-        for name in ("contact_gap_um", "band_um", "grid_um"):
+        for name in ("contact_gap_um", "pcf_bandwidth_um", "band_um", "grid_um"):
             if not _is_positive(getattr(self, name)):
                 raise StudyError(
                     f"{name} must be a positive number, found {getattr(self, name)!r}."

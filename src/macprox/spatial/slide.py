@@ -10,7 +10,9 @@ import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
 from macprox.spatial.border import LAST_BAND_UM, PROFILE, Border, profile_rows, zone_density_rows
+from macprox.spatial.curve_rows import curve_rows
 from macprox.spatial.density import density_rows
+from macprox.spatial.neighbour_tables import GraphParameters, enrichment_rows, mixing_rows
 from macprox.spatial.pairs import (
     Question,
     nan_rows,
@@ -20,7 +22,7 @@ from macprox.spatial.pairs import (
 )
 from macprox.spatial.parameters import ProximityParameters
 from macprox.spatial.pattern import Group, Pattern, Windows, pattern_of
-from macprox.spatial.table import ALL, Row, row, to_table
+from macprox.spatial.table import ALL, EVERY_CELL, Row, row, to_table, without_number
 from macprox.spatial.touching import contact_rows
 
 ALL_MACROPHAGES = "All macrophages"
@@ -41,7 +43,9 @@ def slide_statistics(
 
     For each macrophage class and for all together: distances, counts and G with the tumour in
     both directions under the position null (eligible: all non-tumour cells), and for each class
-    under the lineage null (eligible: the macrophage classes); the border profile; densities.
+    under the lineage null (eligible: the macrophage classes); contact, K, L and the pair
+    correlation with the tumour; enrichment among neighbours and mixing scores of all phenotypes;
+    the border profile; densities.
 
     Parameters
     ----------
@@ -75,6 +79,8 @@ def slide_statistics(
             for group in classes:
                 question = question_of(group, parameters)
                 rows += contact_rows(scope, question, contacts, parameters.contact_gap_um)
+                rows += curve_rows(scope, question, parameters.pcf_bandwidth_um)
+        rows += _neighbour_rows(scope, parameters, region)
     measured = _phenotypes(pattern, parameters) + classes[len(parameters.macrophages) :]
     if region is None:
         rows += [_no_profile(pattern, group) for group in classes]
@@ -115,7 +121,8 @@ def is_position(table: pd.DataFrame) -> pd.Series:
 
 def is_lineage(table: pd.DataFrame) -> pd.Series:
     """Rows of the lineage null: one macrophage class against the others."""
-    return (table["eligible"] != "") & ~is_position(table)
+    named = ~table["eligible"].isin(["", EVERY_CELL])
+    return named & ~is_position(table)
 
 
 def _position_rows(
@@ -150,6 +157,22 @@ def _lineage_rows(
         rows = _each(classes, parameters, lambda q: pair_rows(scope, q, surroundings), eligible)
     # Corrected rows carry no relabelling: they stand beside the position null already.
     return [found for found in rows if found["correction"] == "none"]
+
+
+def _neighbour_rows(
+    scope: Pattern, parameters: ProximityParameters, region: BaseGeometry | None
+) -> list[Row]:
+    graph = GraphParameters(radius_um=parameters.primary_radius_um)
+    rows = [*enrichment_rows(scope, graph, 0, parameters.seed), *mixing_rows(scope, graph)]
+    if region is not None:
+        return rows
+    tumour = parameters.tumour
+    return [
+        without_number(found, NO_TUMOUR_REGION)
+        if tumour in (found["source"], found["target"])
+        else found
+        for found in rows
+    ]
 
 
 def _each(

@@ -44,6 +44,7 @@ from macprox.spatial.parameters import ProximityParameters
 
 ALL = "all"  # every roi, every region
 WINDOW = "tissue window"  # the denominator of densities
+EVERY_CELL = "all cells"  # eligible where all phenotypes are dealt anew at once
 
 _TEXT = ("slide_id", "roi_id", "statistic", "source", "target", "region")
 _NUMBERS = ("r_um", "value", "expected", "ratio", "sd", "z", "ci_low", "ci_high", "p")
@@ -87,6 +88,11 @@ def row(**values: Any) -> Row:
     if np.isfinite(full["p"]):
         full["alternative"] = full["alternative"] or "two-sided"
     return full
+
+
+def without_number(found: Row, reason: str) -> Row:
+    """A row as if nothing could be computed, and why."""
+    return {**found, **dict.fromkeys(_NUMBERS[1:], np.nan), "alternative": "", "reason": reason}
 
 
 def to_table(rows: Iterable[Row]) -> pd.DataFrame:
