@@ -1,4 +1,4 @@
-"""Time every registered benchmark beside its peers; print one table."""
+"""Time every registered benchmark beside its peers; print a table each."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def main() -> None:
         return
     warnings.simplefilter("ignore")  # of peers, as are the messages
     logging.disable(logging.INFO)
-    rows: list[dict[str, Any]] = []
     for name, found in REGISTERED.items():
         if any(part in name for part in options.only):
             sizes = [n for n in found.n_cells if n <= options.most_cells]
             for n_cells in options.cells or sizes:
-                rows += _rows(found, n_cells, options)
-    print(pd.DataFrame(rows).to_string(index=False, na_rep=""))
+                print(f"\n{name}, {n_cells:,} cells, {options.kind}", flush=True)
+                table = pd.DataFrame(_rows(found, n_cells, options))
+                print(table.to_string(index=False, na_rep=""), flush=True)
 
 
 def _rows(found: Benchmark, n_cells: int, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -53,13 +53,13 @@ def _rows(found: Benchmark, n_cells: int, options: argparse.Namespace) -> list[d
     contest = found.contest(BenchmarkSlide.of(n_cells, options.kind))
     for peer, method in contest.others.items():
         if isinstance(method, Missing):
-            print(f"{found.name}, {n_cells:,} cells: without {peer}: {method.why}", flush=True)
+            print(f"without {peer}: {method.why}", flush=True)
     methods = _present(contest)
     first = _checked(contest, methods)
     spent = in_turn(methods, first, options.repeats)
     rows = []
     for name, taken in spent.items():
-        row = {"benchmark": found.name, "cells": n_cells, "method": name, **taken._asdict()}
+        row = {"method": name, **taken._asdict()}
         row = {key: round(v, 4) if isinstance(v, float) else v for key, v in row.items()}
         if name == OURS:
             row["bar"] = f"{found.seconds[n_cells]:g} s" if n_cells in found.seconds else ""
