@@ -35,9 +35,10 @@ PARTS = {
     "survey": ("macprox.pipeline.run", "survey_slide"),
     "tile, the rest": ("macprox.pipeline.segmentation", "_TileJob.__call__"),
     "segmentation, the rest": ("macprox.pipeline.run", "segment_slide"),
+    "contacts": ("macprox.pipeline.run", "contacts"),
     "analysis": ("macprox.pipeline.run", "analyse_slide"),
 }
-CELLS_DONE = "analysis"  # before it, cells are measured and labels on disk
+CELLS_DONE = "contacts"  # before it, cells are measured and labels on disk
 
 
 class Timers:
