@@ -64,8 +64,9 @@ def k_nearest(
     distance_um : (n_source, k) float
         Increasing; NaN where there is no k-th target within ``max_um``.
     row : (n_source, k) int64
-        Rows of ``target_xy``; -1 where there is none. Of equally near targets the one in the
-        lowest row comes first. A cell that is source and target is its own nearest.
+        Rows of ``target_xy``; -1 where there is none. Of equally near targets (by the squared
+        distance, before a root rounds two to one) the one in the lowest row comes first. A cell
+        that is source and target is its own nearest.
 
     Raises
     ------
