@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import ndimage as ndi
 
 from macprox import spatial
-from macprox.spatial.simulate_null import clustered_in, uniform_in
+from macprox.spatial.nulls.simulated import clustered_in, uniform_in
 
 PIXEL_UM = 10.0
 PARAMETERS = spatial.ProximityParameters(

@@ -13,9 +13,9 @@ from scipy.stats import binomtest
 import calibration_scene
 from macprox import spatial
 from macprox.errors import TableError
-from macprox.spatial.calibration import COLUMNS, OWN, POWER, TESTS, WRONG, verdict
-from macprox.spatial.calibration_geometry import geometry_of
-from macprox.spatial.relabel import exact_p
+from macprox.spatial.calibration.calibrate import COLUMNS, OWN, POWER, TESTS, WRONG, verdict
+from macprox.spatial.calibration.geometry import geometry_of
+from macprox.spatial.nulls.relabel import exact_p
 
 SEED = 4_2026_1122  # committed before any run with it
 N_SIMULATIONS, N_CONTROLS = 5000, 1000

@@ -5,7 +5,7 @@ import pytest
 
 from macprox import spatial
 from macprox.errors import WindowError
-from macprox.spatial import empty_space
+from macprox.spatial.functions import empty_space
 from spatstat_oracle import PATTERNS, PixelEdges, oracle
 
 OBSERVED = pytest.mark.parametrize(("name", "kind"), PATTERNS)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macprox import spatial
-from macprox.spatial.graphs import Graph
-from macprox.spatial.join_moments import join_counts, join_moments
-from macprox.spatial.join_permutations import permuted_join_counts
-from macprox.spatial.neighbour_enrichment import ONE_OUTCOME, TOO_FEW
+from macprox.spatial.graphs.enrichment import ONE_OUTCOME, TOO_FEW
+from macprox.spatial.graphs.graph import Graph
+from macprox.spatial.graphs.join_moments import join_counts, join_moments
+from macprox.spatial.graphs.join_permutations import permuted_join_counts
 
 
 def random_graph(rng, n, share, directed):

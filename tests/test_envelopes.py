@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from macprox import spatial
 from macprox.errors import TableError, WindowError
-from macprox.spatial.envelopes import extreme_rank_length_p, from_curves
-from macprox.spatial.relabel import Relabelling
-from macprox.spatial.shift import overlap
-from macprox.spatial.simulate_null import clustered_in, deal, stream, uniform_in
+from macprox.spatial.nulls.envelopes import extreme_rank_length_p, from_curves
+from macprox.spatial.nulls.relabel import Relabelling
+from macprox.spatial.nulls.shift import overlap
+from macprox.spatial.nulls.simulated import clustered_in, deal, stream, uniform_in
 
 SQUARE = spatial.Window.from_rectangle(0, 0, 400, 400)
 HOLED = spatial.Window.from_polygon(

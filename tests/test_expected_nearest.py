@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from macprox.spatial import expected_nearest
-from macprox.spatial.expected_nearest import expected_nearest_to_each, expected_nearest_to_moved
-from macprox.spatial.nulls import TO_MOVED, Permutations, Surroundings
-from macprox.spatial.relabel import Relabelling
+from macprox.spatial.nulls import expected_nearest
+from macprox.spatial.nulls.expected_nearest import (
+    expected_nearest_to_each,
+    expected_nearest_to_moved,
+)
+from macprox.spatial.nulls.relabel import Relabelling
+from macprox.spatial.nulls.surroundings import TO_MOVED, Permutations, Surroundings
 
 
 def by_sorting_everything(fixed, eligible, labels):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macprox import spatial
-from macprox.spatial.graphs import Graph
+from macprox.spatial.graphs.graph import Graph
 
 POINTS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=40)
 
@@ -75,7 +75,9 @@ def test_delaunay_edges_are_those_with_an_empty_circle():
     np.testing.assert_array_equal(dense(capped), expected & (apart(xy) <= 20))
     assert capped.edge_length_um(xy).max() <= 20
     assert is_sorted(capped)
-    far = spatial.delaunay_graph(xy + np.array([80_000, 50_000]), 20)  # slides are far from the origin
+    far = spatial.delaunay_graph(
+        xy + np.array([80_000, 50_000]), 20
+    )  # slides are far from the origin
     np.testing.assert_array_equal(far.indices, capped.indices)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from macprox import spatial
-from macprox.spatial.mixing import NO_PAIR, score_of
+from macprox.spatial.graphs.mixing import NO_PAIR, score_of
 
 
 @pytest.mark.parametrize(("n_source", "n_target"), [(300, 900), (900, 300)])

@@ -8,7 +8,7 @@ import pytest
 
 from macprox import spatial
 from macprox.errors import TableError
-from macprox.spatial.join_moments import join_moments
+from macprox.spatial.graphs.join_moments import join_moments
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from macprox import spatial
 from macprox.errors import WindowError
-from macprox.spatial import pair_counts
+from macprox.spatial.functions import pair_counts
 from spatstat_oracle import PATTERNS, oracle
 
 # The kernel's foot is where both sides are next to nothing: compare with the size of the curve.

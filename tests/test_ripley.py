@@ -9,9 +9,9 @@ from scipy.stats import norm
 
 from macprox import spatial
 from macprox.errors import WindowError
-from macprox.spatial import exact_sum, pair_counts
-from macprox.spatial.kernel_intensity import mass_inside
-from macprox.spatial.ripley import CORRECTIONS
+from macprox.spatial.functions import exact_sum, pair_counts
+from macprox.spatial.functions.kernel_intensity import mass_inside
+from macprox.spatial.functions.ripley import CORRECTIONS
 from spatstat_oracle import PATTERNS, KnownEdges, oracle, oracle_window
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}

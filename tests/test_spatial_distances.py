@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from macprox import spatial
 from macprox.errors import WindowError
-from macprox.spatial import nearest
-from macprox.spatial.chunks import over_chunks
-from macprox.spatial.grid import CellGrid, squared_limits
-from macprox.spatial.neighbours import lists_in_groups
+from macprox.spatial.search import nearest
+from macprox.spatial.search.chunks import over_chunks
+from macprox.spatial.search.grid import CellGrid, squared_limits
+from macprox.spatial.search.neighbours import lists_in_groups
 
 POINTS = st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=1, max_size=40)
 RADII = np.array([0.5, 1, 5, 12.5, 60])

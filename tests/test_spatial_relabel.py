@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from macprox import spatial
-from macprox.spatial import permute as permute_module
-from macprox.spatial.expected_nearest import expected_nearest_to_moved
-from macprox.spatial.grid import CellGrid
-from macprox.spatial.nulls import FROM_MOVED, TO_MOVED, Permutations, Surroundings
-from macprox.spatial.permute import permutation_p, permute
-from macprox.spatial.relabel import Relabelling, exact_p, exact_range, expected_g_to_moved
-from macprox.spatial.relabel_variance import variance_of_g_to_moved
+from macprox.spatial.nulls import permute as permute_module
+from macprox.spatial.nulls.expected_nearest import expected_nearest_to_moved
+from macprox.spatial.nulls.permute import permutation_p, permute
+from macprox.spatial.nulls.relabel import Relabelling, exact_p, exact_range, expected_g_to_moved
+from macprox.spatial.nulls.relabel_variance import variance_of_g_to_moved
+from macprox.spatial.nulls.surroundings import FROM_MOVED, TO_MOVED, Permutations, Surroundings
+from macprox.spatial.search.grid import CellGrid
 
 
 @dataclass(frozen=True)

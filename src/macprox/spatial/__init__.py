@@ -73,30 +73,40 @@ __all__ = [
 
 if TYPE_CHECKING:
     from macprox.spatial.border import area_below_um2, signed_distance, zone_of
-    from macprox.spatial.calibration import calibrate
-    from macprox.spatial.co_occurrence import co_occurrence
+    from macprox.spatial.calibration.calibrate import calibrate
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
-    from macprox.spatial.composition import neighbourhood_composition, niche_profile, niches
-    from macprox.spatial.contact import ContactShare, contact_graph, contact_share, contacts
-    from macprox.spatial.delaunay import delaunay_graph
-    from macprox.spatial.empty_space import cross_j, empty_space_f
-    from macprox.spatial.envelopes import Envelope, envelope
-    from macprox.spatial.g_function import cross_g
-    from macprox.spatial.graphs import Graph, knn_graph, radius_graph
-    from macprox.spatial.kernel_intensity import intensity
-    from macprox.spatial.mixing import MixingScore, mixing_score
-    from macprox.spatial.neighbour_enrichment import enrichment, enrichment_permuted
-    from macprox.spatial.neighbour_tables import cell_niches, neighbourhood
-    from macprox.spatial.neighbours import count_within, k_nearest, nearest_distance
-    from macprox.spatial.pair_correlation import cross_pcf, mark_connection, mark_correlation
-    from macprox.spatial.pair_envelopes import proximity_envelope
+    from macprox.spatial.functions.co_occurrence import co_occurrence
+    from macprox.spatial.functions.empty_space import cross_j, empty_space_f
+    from macprox.spatial.functions.g_function import cross_g
+    from macprox.spatial.functions.kernel_intensity import intensity
+    from macprox.spatial.functions.pair_correlation import (
+        cross_pcf,
+        mark_connection,
+        mark_correlation,
+    )
+    from macprox.spatial.functions.ripley import (
+        cross_k,
+        cross_k_curves,
+        cross_k_inhom,
+        cross_l,
+        ripley_k,
+    )
+    from macprox.spatial.graphs.composition import neighbourhood_composition, niche_profile, niches
+    from macprox.spatial.graphs.contact import ContactShare, contact_graph, contact_share, contacts
+    from macprox.spatial.graphs.delaunay import delaunay_graph
+    from macprox.spatial.graphs.enrichment import enrichment, enrichment_permuted
+    from macprox.spatial.graphs.graph import Graph, knn_graph, radius_graph
+    from macprox.spatial.graphs.mixing import MixingScore, mixing_score
+    from macprox.spatial.graphs.tables import cell_niches, neighbourhood
+    from macprox.spatial.nulls.envelopes import Envelope, envelope
+    from macprox.spatial.nulls.pair_envelopes import proximity_envelope
+    from macprox.spatial.nulls.relabel import expected_g_relabelled
+    from macprox.spatial.nulls.shift import RandomShift, ShiftTest, ToroidalShift
+    from macprox.spatial.nulls.simulated import Csr, InhomogeneousPoisson, Relabel
     from macprox.spatial.pairs import proximity
     from macprox.spatial.parameters import ProximityParameters
-    from macprox.spatial.relabel import expected_g_relabelled
-    from macprox.spatial.ripley import cross_k, cross_k_curves, cross_k_inhom, cross_l, ripley_k
+    from macprox.spatial.search.neighbours import count_within, k_nearest, nearest_distance
     from macprox.spatial.sensitivity import headline_without
-    from macprox.spatial.shift import RandomShift, ShiftTest, ToroidalShift
-    from macprox.spatial.simulate_null import Csr, InhomogeneousPoisson, Relabel
     from macprox.spatial.slide import (
         headline,
         is_lineage,
@@ -108,27 +118,27 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "contact": ["contacts", "contact_graph", "contact_share", "ContactShare"],
-        "neighbour_tables": ["neighbourhood", "cell_niches"],
-        "mixing": ["mixing_score", "MixingScore"],
-        "composition": ["neighbourhood_composition", "niches", "niche_profile"],
-        "envelopes": ["Envelope", "envelope"],
-        "pair_envelopes": ["proximity_envelope"],
-        "simulate_null": ["Csr", "InhomogeneousPoisson", "Relabel"],
-        "shift": ["RandomShift", "ShiftTest", "ToroidalShift"],
-        "calibration": ["calibrate"],
-        "kernel_intensity": ["intensity"],
-        "empty_space": ["cross_j", "empty_space_f"],
-        "pair_correlation": ["cross_pcf", "mark_connection", "mark_correlation"],
-        "ripley": ["cross_k", "cross_k_curves", "cross_k_inhom", "cross_l", "ripley_k"],
-        "neighbour_enrichment": ["enrichment", "enrichment_permuted"],
-        "graphs": ["Graph", "knn_graph", "radius_graph"],
-        "delaunay": ["delaunay_graph"],
+        "graphs.contact": ["contacts", "contact_graph", "contact_share", "ContactShare"],
+        "graphs.tables": ["neighbourhood", "cell_niches"],
+        "graphs.mixing": ["mixing_score", "MixingScore"],
+        "graphs.composition": ["neighbourhood_composition", "niches", "niche_profile"],
+        "nulls.envelopes": ["Envelope", "envelope"],
+        "nulls.pair_envelopes": ["proximity_envelope"],
+        "nulls.simulated": ["Csr", "InhomogeneousPoisson", "Relabel"],
+        "nulls.shift": ["RandomShift", "ShiftTest", "ToroidalShift"],
+        "calibration.calibrate": ["calibrate"],
+        "functions.kernel_intensity": ["intensity"],
+        "functions.empty_space": ["cross_j", "empty_space_f"],
+        "functions.pair_correlation": ["cross_pcf", "mark_connection", "mark_correlation"],
+        "functions.ripley": ["cross_k", "cross_k_curves", "cross_k_inhom", "cross_l", "ripley_k"],
+        "graphs.enrichment": ["enrichment", "enrichment_permuted"],
+        "graphs.graph": ["Graph", "knn_graph", "radius_graph"],
+        "graphs.delaunay": ["delaunay_graph"],
         "parameters": ["ProximityParameters"],
-        "neighbours": ["nearest_distance", "k_nearest", "count_within"],
-        "co_occurrence": ["co_occurrence"],
-        "g_function": ["cross_g"],
-        "relabel": ["expected_g_relabelled"],
+        "search.neighbours": ["nearest_distance", "k_nearest", "count_within"],
+        "functions.co_occurrence": ["co_occurrence"],
+        "functions.g_function": ["cross_g"],
+        "nulls.relabel": ["expected_g_relabelled"],
         "border": ["signed_distance", "zone_of", "area_below_um2"],
         "columns": ["annotate", "annotate_regions", "annotate_neighbours"],
         "pairs": ["proximity"],

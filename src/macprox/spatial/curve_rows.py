@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from macprox.spatial.nulls import FROM_MOVED, TO_MOVED
-from macprox.spatial.pair_correlation import cross_pcf
+from macprox.spatial.functions.pair_correlation import cross_pcf
+from macprox.spatial.functions.ripley import cross_k
+from macprox.spatial.nulls.surroundings import FROM_MOVED, TO_MOVED
 from macprox.spatial.pairs import Question, direction_labels
 from macprox.spatial.pattern import Pattern
-from macprox.spatial.ripley import cross_k
 from macprox.spatial.table import Row, row
 from macprox.window import Window
 

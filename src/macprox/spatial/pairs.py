@@ -11,12 +11,19 @@ import pandas as pd
 
 from macprox.errors import TableError
 from macprox.spatial.density import density_rows
-from macprox.spatial.g_function import g_from_distances
-from macprox.spatial.neighbours import checked_radii, count_in_groups, nearest_in_groups
-from macprox.spatial.nulls import FROM_MOVED, TO_MOVED, Nulls, NullValue, Permutations, Surroundings
+from macprox.spatial.measured import Measured
+from macprox.spatial.nulls.relabel import Relabelling
+from macprox.spatial.nulls.surroundings import (
+    FROM_MOVED,
+    TO_MOVED,
+    Nulls,
+    NullValue,
+    Permutations,
+    Surroundings,
+)
 from macprox.spatial.parameters import NULLS, ProximityParameters
 from macprox.spatial.pattern import Group, Pattern, Population, Windows, pattern_of
-from macprox.spatial.relabel import Relabelling
+from macprox.spatial.search.neighbours import checked_radii
 from macprox.spatial.table import Row, row, to_table
 
 NO_MEDIAN = "no expectation: a median has no closed form, read nearest_mean_um"
@@ -149,8 +156,13 @@ def scopes(pattern: Pattern) -> Iterator[Pattern]:
             yield pattern.of_roi(roi_id)
 
 
-def surroundings_of(pattern: Pattern, question: Question) -> Surroundings:
-    """Targets around eligible cells; the same for every label dealt among the same cells."""
+def surroundings_of(
+    pattern: Pattern, question: Question, classes: Sequence[Group] = ()
+) -> Surroundings:
+    """Targets around eligible cells; the same for every label dealt among the same cells.
+
+    Of the ``classes`` that will be asked about, expected distances are found in one pass.
+    """
     fixed = pattern.is_a(question.target.phenotypes)
     eligible = eligible_cells(pattern, question)
     return Surroundings(
@@ -159,6 +171,11 @@ def surroundings_of(pattern: Pattern, question: Question) -> Surroundings:
         eligible_xy=pattern.xy[eligible],
         eligible_group=pattern.roi[eligible],
         radii_um=np.asarray(question.radii_um),
+        together=tuple(
+            Relabelling.of(moved, pattern.stratum[eligible])
+            for moved in (pattern.is_a(group.phenotypes)[eligible] for group in classes)
+            if moved.any()
+        ),
     )
 
 
@@ -245,7 +262,9 @@ def direction_labels(pattern: Pattern, question: Question, direction: str) -> Ro
 
 def _direction(pattern: Pattern, question: Question, nulls: Nulls, direction: str) -> list[Row]:
     labels = direction_labels(pattern, question, direction)
-    measured = _Measured.of(pattern, question, direction)
+    groups = (question.source, question.target)
+    ordered = groups if direction == FROM_MOVED else groups[::-1]
+    measured = Measured.of(pattern, ordered, question.radii_um, question.grid_um)
     rows = []
     for key in _keys(question):
         radius: float | None = key.get("r_um")
@@ -288,57 +307,3 @@ def _csr(statistic: str, radius: float, per_um2: float) -> float:
     """Complete spatial randomness: targets a Poisson process of this intensity."""
     mean = per_um2 * np.pi * radius**2
     return mean if statistic == "count_within" else -np.expm1(-mean)
-
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """Distances and counts of the source cells of one direction."""
-
-    nearest_um: np.ndarray
-    counts: np.ndarray
-    edge_um: np.ndarray | None
-    radii_um: tuple[float, ...]
-    g_km: np.ndarray
-    no_window_reason: str
-
-    @classmethod
-    def of(cls, pattern: Pattern, question: Question, direction: str) -> _Measured:
-        groups = (question.source, question.target)
-        source, target = (
-            pattern.is_a(group.phenotypes)
-            for group in (groups if direction == FROM_MOVED else groups[::-1])
-        )
-        places = (pattern.xy[source], pattern.xy[target], pattern.roi[source], pattern.roi[target])
-        radii = np.asarray(question.radii_um)
-        nearest_um = nearest_in_groups(*places)
-        edge_um, g_km = None, np.full(len(radii), np.nan)
-        if pattern.window is not None:
-            edge_um = pattern.edge_um(source)
-            g_km = g_from_distances(nearest_um, edge_um, radii, "km", question.grid_um)
-        counts = count_in_groups(*places, radii)
-        return cls(nearest_um, counts, edge_um, question.radii_um, g_km, pattern.no_window_reason)
-
-    def value(self, statistic: str, correction: str, radius: float | None) -> tuple[float, str]:
-        """The number and, where it is NaN or leaves cells out, the reason."""
-        if radius is None:
-            return self._distance(np.mean if statistic == "nearest_mean_um" else np.median)
-        k = self.radii_um.index(radius)
-        if correction != "none" and self.edge_um is None:
-            return np.nan, self.no_window_reason
-        if correction == "km":
-            reason = "no field holds both" if np.isnan(self.g_km[k]) else ""
-            return float(self.g_km[k]), reason
-        counts = self.counts[:, k]
-        if correction == "border" and self.edge_um is not None:
-            counts = counts[self.edge_um >= radius]
-            if len(counts) == 0:
-                return np.nan, f"no source cell is {radius:g} um from the window's edge"
-        return float((counts if statistic == "count_within" else counts > 0).mean()), ""
-
-    def _distance(self, average: Any) -> tuple[float, str]:
-        known = self.nearest_um[~np.isnan(self.nearest_um)]
-        if len(known) == 0:
-            return np.nan, "no field holds both"
-        left_out = len(self.nearest_um) - len(known)
-        remark = f"{left_out} source cells in fields without a target are left out"
-        return float(average(known)), remark if left_out else ""

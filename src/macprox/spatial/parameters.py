@@ -42,7 +42,8 @@ class ProximityParameters:
     contact_gap_um : float
         Cells whose boundaries are no farther apart touch.
     pcf_bandwidth_um : float
-        Standard deviation of the pair correlation's kernel; fixed, so that slides compare.
+        Standard deviation of the pair correlation's kernel, which is 2.24 times as wide each
+        way: radii below are not to be read. Fixed, so that slides compare.
     band_um : float
         Width of a band of the border profile.
     grid_um : float
@@ -59,7 +60,7 @@ class ProximityParameters:
     n_permutations: int = 999
     seed: int = 0
     contact_gap_um: float = 5.0
-    pcf_bandwidth_um: float = 5.0
+    pcf_bandwidth_um: float = 4.0
     band_um: float = 20.0
     grid_um: float = 1.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,14 @@ class Pattern:
 
     def is_a(self, phenotypes: Sequence[str]) -> np.ndarray:
         """Which cells have one of these phenotypes: ``(n,)`` bool."""
-        return np.isin(self.phenotype, list(phenotypes))
+        codes, names = self._coded
+        return np.isin(names, list(phenotypes))[codes]
+
+    @cached_property
+    def _coded(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each cell's number of its phenotype, and the phenotypes."""
+        codes, names = pd.factorize(self.phenotype)
+        return codes, np.asarray(names, dtype=object)
 
     @property
     def no_window_reason(self) -> str:
@@ -186,7 +194,8 @@ def _check(table: pd.DataFrame, strata: Sequence[str]) -> None:
 
 def _text(column: pd.Series) -> np.ndarray:
     """As str; a missing value is a value of its own, the empty string."""
-    return column.astype(object).where(column.notna(), "").astype(str).to_numpy(dtype=object)
+    codes, names = pd.factorize(column)  # -1 where missing
+    return np.array([*map(str, names), ""], dtype=object)[codes]
 
 
 def _inside(xy: np.ndarray, roi: np.ndarray, window: Windows) -> np.ndarray:

@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 from macprox.spatial.border import LAST_BAND_UM, PROFILE, Border, profile_rows, zone_density_rows
 from macprox.spatial.curve_rows import curve_rows
 from macprox.spatial.density import density_rows
-from macprox.spatial.neighbour_tables import GraphParameters, enrichment_rows, mixing_rows
+from macprox.spatial.graphs.tables import GraphParameters, enrichment_rows, mixing_rows
 from macprox.spatial.pairs import (
     Question,
     nan_rows,
@@ -137,7 +137,7 @@ def _position_rows(
     if region is None:
         return _each(classes, parameters, lambda q: nan_rows(scope, q, NO_TUMOUR_REGION))
     # Found once: the position null has the same eligible cells for every class.
-    surroundings = surroundings_of(scope, question_of(classes[0], parameters))
+    surroundings = surroundings_of(scope, question_of(classes[0], parameters), classes)
     return _each(classes, parameters, lambda q: pair_rows(scope, q, surroundings))
 
 
@@ -153,7 +153,8 @@ def _lineage_rows(
     if region is None:
         rows = _each(classes, parameters, lambda q: nan_rows(scope, q, NO_TUMOUR_REGION), eligible)
     else:
-        surroundings = surroundings_of(scope, question_of(classes[0], parameters, eligible))
+        question = question_of(classes[0], parameters, eligible)
+        surroundings = surroundings_of(scope, question, classes)
         rows = _each(classes, parameters, lambda q: pair_rows(scope, q, surroundings), eligible)
     # Corrected rows carry no relabelling: they stand beside the position null already.
     return [found for found in rows if found["correction"] == "none"]

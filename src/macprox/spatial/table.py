@@ -21,7 +21,7 @@ p, alternative      two-sided unless it says otherwise
 n_source, n_target  cells compared (for a density: cells counted)
 source_per_mm2      density in the window, the confounder of every raw distance
 target_per_mm2
-correction          of the value: none, km, border
+correction          of the value: none, km, border, translate
 null                relabel, permute, csr, or empty
 moved, fixed,       what relabelling moved, what kept its label, which cells could carry the moved
 eligible            label: ``"all non-Tumour cells"`` is the position null, the macrophage classes

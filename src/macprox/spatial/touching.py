@@ -8,9 +8,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from macprox.spatial.contact import contact_graph
-from macprox.spatial.graphs import Graph
-from macprox.spatial.nulls import FROM_MOVED, TO_MOVED, Nulls, Permutations, Surroundings
+from macprox.spatial.graphs.contact import contact_graph
+from macprox.spatial.graphs.graph import Graph
+from macprox.spatial.nulls.relabel import Relabelling
+from macprox.spatial.nulls.surroundings import (
+    FROM_MOVED,
+    TO_MOVED,
+    Nulls,
+    Permutations,
+    Surroundings,
+)
 from macprox.spatial.pairs import (
     Question,
     direction_labels,
@@ -18,7 +25,6 @@ from macprox.spatial.pairs import (
     relabelled,
 )
 from macprox.spatial.pattern import Pattern
-from macprox.spatial.relabel import Relabelling
 from macprox.spatial.table import Row, row
 
 # Name in the table, and what relabelling calls the same number.

@@ -1,0 +1,1 @@
+"""Whether the tests keep their level on a slide of this geometry."""

@@ -1,0 +1,1 @@
+"""Cells as a graph: neighbours, enrichment, composition, niches, mixing, contact."""

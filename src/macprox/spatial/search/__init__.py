@@ -1,0 +1,1 @@
+"""Who is near whom: cells on a grid, nearest targets, counts; chunks for threads."""
