@@ -141,3 +141,13 @@ def test_a_run_finds_contacts_once_and_again_for_another_gap(tmp_path):
 def contact_counts(result: mp.SlideResult) -> pd.DataFrame:
     table = result.statistics().query("statistic == 'contact_count' and roi_id == 'all'")
     return table.set_index("source")
+
+
+def test_the_report_tells_contact(tmp_path):
+    slide = small_runs.write_slide(tmp_path / "s.ome.tif")
+    study = small_runs.write_study(tmp_path / "study.toml")
+    (result,) = mp.run(slide, study, tmp_path / "results", options=RunOptions(workers=Workers(1)))
+    page = (result.path / "report.html").read_text(encoding="utf-8")
+    table = page[page.index("In contact") :]
+    touched = contact_counts(result).loc["Macrophage", "value"]
+    assert f"{touched:.3g}" in table[: table.index("</table>")]

@@ -110,10 +110,11 @@ def widest_changes(table: pd.DataFrame) -> list[str]:
         changed = rows[rows["kind"].isin(["gate", "expansion"]) & rows["ratio"].notna()]
         if not is_number(as_run) or changed.empty:
             continue
+        kinds = " and ".join({"gate": "gates"}.get(k, k) for k in dict.fromkeys(changed["kind"]))
         low, high = changed["ratio"].min(), changed["ratio"].max()
         told.append(
             f"{slide_id}, {source} → {target}: {ratio_text(as_run)} expected; {ratio_text(low)} "
-            f"to {ratio_text(high)} under changed gates and expansion."
+            f"to {ratio_text(high)} under changed {kinds}."
         )
     return told + _unmade(table)
 

@@ -220,6 +220,7 @@ def _proximity_context(cells, saved, colours, study) -> dict[str, Any]:
         "figure": Markup(figure),
         "shares": tables.share_table(saved, every, study),
         "distances": tables.distance_table(saved, every, p.primary_radius_um),
+        "contact": tables.contact_table(saved, every),
         "csr": tables.csr_table(saved, pairs, p.primary_radius_um),
         "provenance": tables.provenance(saved, pairs),
     }

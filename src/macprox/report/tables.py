@@ -197,6 +197,23 @@ def _preferred(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: rank[null_kind(row)])
 
 
+def contact_table(saved: SavedNumbers, directions: list[Direction]) -> Table:
+    """Who touches whom, both directions; empty where no slide's labels could tell."""
+    titles = ["n", "in contact", "expected", "ratio", "p", "mean number touched"]
+    table = Table([("Direction", False), *((title, True) for title in titles)])
+    for direction in directions:
+        share = _whole(saved, direction, "contact_fraction")
+        if share is not None and is_number(share["value"]):
+            table.add(
+                direction.text,
+                _field(share, "n_source", count_text),
+                _field(share, "value", percent_text),
+                *_against(share),
+                _field(_whole(saved, direction, "contact_count"), "value", significant_text),
+            )
+    return table
+
+
 def csr_table(saved: SavedNumbers, directions: list[Direction], radius_um: float) -> Table:
     """Edge-corrected G beside CSR at the primary radius; empty when none is saved."""
     table = Table(
