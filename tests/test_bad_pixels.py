@@ -211,7 +211,7 @@ def test_one_giant_blob_is_no_crowd_of_cells(study, tmp_path):
     blob = np.where((y - 128) ** 2 + (x - 128) ** 2 < 100**2, 3000, 0) + dark()
     result = as_it_is(np.stack([blob.astype(np.uint16), dark(), dark()]), study, tmp_path)
     assert len(result.cells()) <= 3
-    assert {"small_tissue", "giant_nuclei"} <= flags(result)
+    assert {"small_tissue", "wide_objects"} <= flags(result)
     small_runs.assert_explained(result)
 
 

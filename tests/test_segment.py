@@ -20,7 +20,7 @@ from macprox.segment.bodies import body_threshold, claiming_nuclei, marker_level
 from macprox.segment.cells import grow_cells
 from macprox.segment.clustering import persistent_basins
 from macprox.segment.nuclei import smooth
-from macprox.segment.objects import anchors, drop_wide, touches_frame
+from macprox.segment.objects import anchors, keep_labels, too_wide, touches_frame
 from macprox.segment.whole import halo_um, segment_tile, tiles_of
 
 PX = scenes.PIXEL_SIZE_UM
@@ -219,12 +219,12 @@ def test_lengths_must_be_positive(name):
         SegmentationParameters(**{name: -1})
 
 
-def test_objects_that_reach_too_far_are_dropped_whatever_their_area():
+def test_objects_that_reach_too_far_are_too_wide_whatever_their_area():
     labels = np.zeros((40, 60), np.int32)
     labels[2, 5:45] = 1  # thin and long
     labels[10:30, 10:30] = 2
     labels[30:39, 50] = 3
-    kept = drop_wide(labels, 20)
-    assert np.unique(kept).tolist() == [0, 1, 2]
+    assert too_wide(labels, 20).tolist() == [False, True, False, False]
+    assert not too_wide(labels, 40).any()
+    kept = keep_labels(labels, ~too_wide(labels, 20))
     np.testing.assert_array_equal(kept > 0, labels > 1)
-    np.testing.assert_array_equal(drop_wide(labels, 40), labels)

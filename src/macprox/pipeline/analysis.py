@@ -14,7 +14,7 @@ from macprox.io.geojson import read_artefacts, write_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.artefacts import facts_of
 from macprox.pipeline.calling import call_cells
-from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags
+from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags, streak_flags
 from macprox.regions import Regions
 from macprox.regions.tumour import FEW_CELLS
 from macprox.spatial import (
@@ -125,6 +125,7 @@ def _quality(
         flags.append(
             QualityFlag("cut_objects", n_cut, f"{n_cut} objects are larger than a tile's halo.")
         )
+    flags += streak_flags(segmentation.get("n_streaks", 0), len(observed), study)
     n_tumour = int((observed["phenotype"] == study.proximity.tumour).sum())
     already_said = "few_tumour_cells" in regions.flags
     if study.phenotypes and n_tumour < FEW_CELLS and not already_said:

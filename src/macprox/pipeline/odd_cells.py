@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from macprox.image.quality import QualityFlag
+from macprox.segment.whole import MAX_NUCLEUS_DIAMETERS
 from macprox.spatial.parameters import LEAVE_OUT, ProximityParameters
 from macprox.study import Study
 
 GIANT_NUCLEUS_UM2 = 700.0  # 30 um across; the largest tumour nuclei are about 25
+MANY_STREAKS_FRAC = 0.01
 
 
 def is_counted(cells: pd.DataFrame, proximity: ProximityParameters) -> np.ndarray:
@@ -59,3 +61,16 @@ def odd_cell_flags(observed: pd.DataFrame, study: Study) -> list[QualityFlag]:
         )
         flags.append(QualityFlag("giant_nuclei", n_giant, message))
     return flags
+
+
+def streak_flags(n_streaks: int, n_cells: int, study: Study) -> list[QualityFlag]:
+    """What looked like nuclei and was too wide to be one."""
+    if not n_streaks:
+        return []
+    widest_um = MAX_NUCLEUS_DIAMETERS * study.segmentation.nucleus_diameter_um
+    message = (
+        f"{n_streaks} objects of nuclear stain are wider than {widest_um:g} µm and were left out: "
+        "haze, folds, or a wrong pixel size."
+    )
+    level = "warning" if n_streaks > MANY_STREAKS_FRAC * n_cells else "info"
+    return [QualityFlag("wide_objects", n_streaks, message, level)]

@@ -220,6 +220,7 @@ def _facts(done: Segmented) -> dict[str, object]:
     return {
         "n_cells": done.n_cells,
         "n_cut": done.n_cut,
+        "n_streaks": done.n_streaks,
         "unmeasured_px": done.unmeasured_px,
         "tile_px": done.core_px,
         "n_left_out": done.n_left_out,

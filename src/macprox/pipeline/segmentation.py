@@ -38,6 +38,8 @@ class Segmented:
     n_cells : int
     n_cut : int
         Kept objects that reached a tile's frame: the halo was too small for them.
+    n_streaks : int
+        What looked like nuclei and was left out for its width: haze, folds, another scale.
     unmeasured_px : int
         Label pixels whose cell no tile measured.
     core_px : int
@@ -53,6 +55,7 @@ class Segmented:
 
     n_cells: int
     n_cut: int
+    n_streaks: int
     unmeasured_px: int
     core_px: int
     body_thresholds: dict[str, float]
@@ -90,7 +93,11 @@ class _TileJob:
         inside = tile.core.within(tile.outer)
         images = {"nuclei": labels.nuclei[inside], "cells": labels.cells[inside]}
         write_label_runs(label_runs(self.parts, tile), images)
-        names = {"label_anchor_px": labels.anchor_px, "n_cut": labels.cut[owned].sum()}
+        names = {
+            "label_anchor_px": labels.anchor_px,
+            "n_cut": labels.cut[owned].sum(),
+            "n_streaks": labels.n_streaks(tile.core, slide.shape[1]),
+        }
         write_arrays(done, {**table, **names, **meter.squares.arrays()})
         del pixels, labels, table, names
         give_back_freed()
@@ -137,6 +144,7 @@ def segment_slide(
     return Segmented(
         n_cells=len(cells),
         n_cut=int(sum(part["n_cut"] for part in parts)),
+        n_streaks=int(sum(part["n_streaks"] for part in parts)),
         unmeasured_px=unmeasured_px,
         core_px=core_px,
         body_thresholds=labeller.body_thresholds,

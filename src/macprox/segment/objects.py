@@ -104,12 +104,10 @@ def drop_small(labels: np.ndarray, min_area_px: float) -> np.ndarray:
     return keep_labels(labels, areas >= min_area_px)
 
 
-def drop_wide(labels: np.ndarray, max_extent_px: float) -> np.ndarray:
-    """Without the objects that reach over more than ``max_extent_px`` rows or columns."""
+def too_wide(labels: np.ndarray, max_extent_px: float) -> np.ndarray:
+    """Which objects reach over more than ``max_extent_px`` rows or columns: ``(n + 1,)`` bool."""
     n_labels = int(labels.max(initial=0))
-    extents = _extents(np.ascontiguousarray(labels, np.int32), n_labels)
-    keep = extents <= max_extent_px
-    return labels if keep.all() else keep_labels(labels, keep)
+    return _extents(np.ascontiguousarray(labels, np.int32), n_labels) > max_extent_px
 
 
 @nb.njit(cache=True, nogil=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from macprox.segment.cells import grow_cells
 from macprox.segment.given import nuclei_of_cells
 from macprox.segment.methods import nucleus_method
 from macprox.segment.nuclei import label_nuclei
-from macprox.segment.objects import anchors, drop_wide, touches_frame
+from macprox.segment.objects import anchors, keep_labels, too_wide, touches_frame
 from macprox.segment.parameters import SegmentationParameters
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class TileLabels:
         Labels that reach the tile's frame inside the slide.
     clump : (n + 1,) bool
         Bodies cut from a marker area wider than one macrophage can be.
+    streak_px : (k,) int64
+        First pixels of what looked like nuclei and was left out for its width.
     """
 
     nuclei: np.ndarray
@@ -47,11 +49,16 @@ class TileLabels:
     anchor_px: np.ndarray
     cut: np.ndarray
     clump: np.ndarray
+    streak_px: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def owned(self, outer: Box, core: Box, slide_width_px: int) -> np.ndarray:
         """(n + 1,) bool: the labels whose anchor lies in the core."""
         y, x = np.divmod(self.anchor_px, slide_width_px)
         return (self.anchor_px >= 0) & core.holds(y, x)
+
+    def n_streaks(self, core: Box, slide_width_px: int) -> int:
+        """How many of the streaks begin in a core."""
+        return int(core.holds(*np.divmod(self.streak_px, slide_width_px)).sum())
 
 
 def halo_um(parameters: SegmentationParameters, pixel_size_um: float) -> float:
@@ -103,15 +110,22 @@ def segment_tile(
     """
     method = nucleus_method(parameters.method)
     nucleus_labels = method.label(stain, outer, slide, statistics, parameters)
-    nucleus_labels = _without_streaks(nucleus_labels, slide[1], parameters)
-    return cells_around(nucleus_labels, body_marker, outer, slide, parameters)
+    streaks = _streaks(nucleus_labels, slide[1], parameters)
+    streak_px = anchors(nucleus_labels, outer, slide[0][1])[streaks]
+    nucleus_labels = _without(nucleus_labels, streaks)
+    found = cells_around(nucleus_labels, body_marker, outer, slide, parameters)
+    return replace(found, streak_px=streak_px)
 
 
-def _without_streaks(
+def _streaks(
     nucleus_labels: np.ndarray, pixel_size_um: float, parameters: SegmentationParameters
 ) -> np.ndarray:
     widest_um = MAX_NUCLEUS_DIAMETERS * parameters.nucleus_diameter_um
-    return drop_wide(nucleus_labels, widest_um / pixel_size_um)
+    return too_wide(nucleus_labels, widest_um / pixel_size_um)
+
+
+def _without(nucleus_labels: np.ndarray, streaks: np.ndarray) -> np.ndarray:
+    return keep_labels(nucleus_labels, ~streaks) if streaks.any() else nucleus_labels
 
 
 def cells_around(
@@ -202,7 +216,8 @@ def segment_nuclei(
         method = nucleus_method(parameters.method)
         slide = stain.shape, pixel_size_um
         labels = method.label(stain, whole, slide, statistics, parameters)
-        return _without_streaks(labels, pixel_size_um, parameters).astype(np.int64)
+        streaks = _streaks(labels, pixel_size_um, parameters)
+        return _without(labels, streaks).astype(np.int64)
     if statistics is None:
         statistics = _describe_lazily(stain, pixel_size_um)
     halo_px = int(np.ceil(halo_um(parameters, pixel_size_um) / pixel_size_um))
@@ -247,7 +262,7 @@ def _anchor_block(stain, frame, pixel_size_um, statistics, parameters, block_inf
     )
     method = nucleus_method(parameters.method)
     labels = method.label(stain, outer, (shape, pixel_size_um), statistics, parameters)
-    labels = _without_streaks(labels, pixel_size_um, parameters)
+    labels = _without(labels, _streaks(labels, pixel_size_um, parameters))
     return (anchors(labels, outer, shape[1]) + 1)[labels[core.within(outer)]]
 
 
