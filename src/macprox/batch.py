@@ -188,19 +188,12 @@ def sensitivity(
     """
     from macprox.report.variations import write_variations_figure
 
-    results, options = Path(results), options or RunOptions()
-    study = Study.from_toml(results / STUDY_FILE)
-    tables: list[pd.DataFrame] = []
+    def found(study: Study, folder: SlideFolder, options: RunOptions) -> pd.DataFrame:
+        return vary_slide(study, folder, options, with_pixels)
 
-    def one(path: Path, folder: SlideFolder) -> SlideResult:
-        tables.append(vary_slide(study, folder, options, with_pixels))
-        return SlideResult(path)
-
-    work = _Work(results, study, options)
-    work.each([(folder.path, folder) for folder in slide_folders(results)], one)
-    table = pd.concat(tables, ignore_index=True)
-    write_text(results / "sensitivity.csv", table.to_csv(index=False))
-    write_variations_figure(table, study, results / "sensitivity.svg")
+    study, table = _asked_of_each(Path(results), options or RunOptions(), found)
+    write_text(Path(results) / "sensitivity.csv", table.to_csv(index=False))
+    write_variations_figure(table, study, Path(results) / "sensitivity.svg")
     return table
 
 
@@ -231,20 +224,31 @@ def calibrate(
     """
     from macprox.report.calibration import write_calibration_figure
 
-    results, options = Path(results), options or RunOptions()
+    def found(study: Study, folder: SlideFolder, options: RunOptions) -> pd.DataFrame:
+        return calibrate_slide(study, folder, options, n_simulations)
+
+    _, table = _asked_of_each(Path(results), options or RunOptions(), found)
+    write_text(Path(results) / "calibration.csv", table.to_csv(index=False))
+    write_calibration_figure(table, Path(results) / "calibration.svg")
+    return table
+
+
+def _asked_of_each(
+    results: Path,
+    options: RunOptions,
+    found: Callable[[Study, SlideFolder, RunOptions], pd.DataFrame],
+) -> tuple[Study, pd.DataFrame]:
+    """The study of finished results, and one table of what is found of every slide."""
     study = Study.from_toml(results / STUDY_FILE)
     tables: list[pd.DataFrame] = []
 
     def one(path: Path, folder: SlideFolder) -> SlideResult:
-        tables.append(calibrate_slide(study, folder, options, n_simulations))
+        tables.append(found(study, folder, options))
         return SlideResult(path)
 
-    work = _Work(results, study, options)
-    work.each([(folder.path, folder) for folder in slide_folders(results)], one)
-    table = pd.concat(tables, ignore_index=True)
-    write_text(results / "calibration.csv", table.to_csv(index=False))
-    write_calibration_figure(table, results / "calibration.svg")
-    return table
+    folders = slide_folders(results)
+    _Work(results, study, options).each([(folder.path, folder) for folder in folders], one)
+    return study, pd.concat(tables, ignore_index=True)
 
 
 @dataclass(frozen=True)
