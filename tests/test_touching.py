@@ -87,7 +87,7 @@ def test_expectations_are_the_means_of_deals(tiling):
     exact = rows_of(cells, contacts, strata=("region",))
     rng = np.random.default_rng(1)
     seen = []
-    for _ in range(400):
+    for _ in range(150):
         dealt = cells.copy()
         for stratum in (False, True):
             here = (dealt["region"] == stratum) & (dealt["phenotype"] != "Tumour")
@@ -95,8 +95,8 @@ def test_expectations_are_the_means_of_deals(tiling):
         seen.append(rows_of(dealt, contacts, strata=("region",), null="csr")["value"])
     deals = pd.concat(seen, axis=1)
     spread = deals.std(axis=1)
-    assert (abs(deals.mean(axis=1) - exact["expected"]) < 4 * spread / 20).all()
-    np.testing.assert_allclose(spread, exact["sd"], rtol=0.15)
+    assert (abs(deals.mean(axis=1) - exact["expected"]) < 4 * spread / 150**0.5).all()
+    np.testing.assert_allclose(spread, exact["sd"], rtol=0.25)
     assert exact["p"].between(0, 1).all()
 
 
