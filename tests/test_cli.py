@@ -300,7 +300,12 @@ def test_ctrl_c_ends_with_a_sentence(slides, study, tmp_path, monkeypatch):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("macprox.pipeline.run.survey_slide", press)
-    ended = macprox("run", slides, "-s", study, "-o", tmp_path / "out", "-q")
+    # A shell's background jobs, this test run among them, start with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        ended = macprox("run", slides, "-s", study, "-o", tmp_path / "out", "-q")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended.code == STOPPED
     assert ended.err == "macprox: stopped; the same command goes on from here.\n"
 
