@@ -10,7 +10,7 @@ import pandas as pd
 
 from macprox.image.quality import QualityFlag, artefact_flags, clipping_flags
 from macprox.io.atomic import write_parquet
-from macprox.io.geojson import read_artefacts, write_regions
+from macprox.io.geojson import write_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.artefacts import facts_of
 from macprox.pipeline.calling import call_cells
@@ -67,8 +67,7 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     write_parquet(folder.cells, _with_columns_of(cells, counted))
     write_parquet(folder.statistics, statistics)
     lost = [f"Edit finds no cell any more: {edit}" for edit in called.lost_edits]
-    artefacts = read_artefacts(folder.quality, pixel_size_um)
-    found = facts_of(artefacts, observed["artefact"], regions.tissue_window.area)
+    found = facts_of(called.artefacts, observed["artefact"], regions.tissue_window.area)
     return {
         "counts": {
             **_counts(cells, regions),

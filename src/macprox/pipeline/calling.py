@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from shapely import MultiPolygon
 
 from macprox.celltable import centroids_um, mean_column, positive_column
 from macprox.edits import Corrections, EditLog, apply_to_cells, replay
@@ -37,6 +38,8 @@ class CalledCells:
         All cells.
     gates : DataFrame
     areas : Areas
+    artefacts : tuple of (str, MultiPolygon)
+        Where the image is doubtful, and why.
     lost_edits : list
         Corrections that find no cell any more.
     """
@@ -44,6 +47,7 @@ class CalledCells:
     cells: pd.DataFrame
     gates: pd.DataFrame
     areas: Areas
+    artefacts: tuple[tuple[str, MultiPolygon], ...]
     lost_edits: list[Any]
 
     @property
@@ -92,7 +96,7 @@ def call_cells(
     areas = find_areas(study, folder, corrections, source, (cells, marked))
     cells = _place(cells, areas.regions)
     cells, lost_edits = _name(cells, study, corrections)
-    return CalledCells(cells, gates, areas, lost_edits)
+    return CalledCells(cells, gates, areas, artefacts, lost_edits)
 
 
 def _gated(

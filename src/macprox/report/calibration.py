@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from macprox.io.atomic import replacing
 from macprox.report import style
 from macprox.report.numbers import percent_text
 
@@ -48,9 +47,7 @@ def write_calibration_figure(table: pd.DataFrame, path: Path) -> Path:
     tests = _tests(table)
     with style.drawing(10.6, _height(tests)) as figure:
         _draw(figure, table, tests)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-    return path
+        return style.to_file(figure, path)
 
 
 def calibration_sentences(table: pd.DataFrame) -> list[str]:

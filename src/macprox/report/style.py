@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from macprox.celltable import AMBIGUOUS, OTHER
+from macprox.io.atomic import replacing
 
 INK = "#1f2933"
 QUIET = "#66707b"
@@ -104,6 +106,13 @@ def to_data_uri(figure: Figure, kind: str, pixels_per_inch: float, quality: int 
     options = {"quality": quality} if kind == "jpeg" else {"optimize": True}
     figure.savefig(buffer, format=kind, dpi=pixels_per_inch, pil_kwargs=options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def to_file(figure: Figure, path: Path) -> Path:
+    """The figure as ``.svg``, ``.pdf`` or ``.png``, by the path's name; call inside `drawing`."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
+    return path
 
 
 def phenotype_colours(

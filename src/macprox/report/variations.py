@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from macprox.io.atomic import replacing
 from macprox.report import style
 from macprox.report.rows import Direction
 from macprox.report.sentences import all_directions
@@ -49,9 +48,7 @@ def write_variations_figure(table: pd.DataFrame, study, path: Path) -> Path:
     """The same as a file; ``.svg``, ``.pdf`` or ``.png``, by its name."""
     with style.drawing(10.6, _height(_lines(table))) as figure:
         _draw(figure, _lines(table), table, study)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], dpi=150)
-    return path
+        return style.to_file(figure, path)
 
 
 def _height(lines: list[str]) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from macprox.spatial.functions.pair_correlation import cross_pcf
 from macprox.spatial.functions.ripley import cross_k
 from macprox.spatial.nulls.surroundings import FROM_MOVED, TO_MOVED
-from macprox.spatial.pairs import Question, direction_labels
+from macprox.spatial.pairs import Question, absent_reason, direction_labels
 from macprox.spatial.pattern import Pattern
 from macprox.spatial.table import Row, row
 from macprox.window import Window
@@ -56,14 +56,14 @@ def _values(
     source = pattern.xy[pattern.is_a(question.source.phenotypes)]
     target = pattern.xy[pattern.is_a(question.target.phenotypes)]
     missing = dict.fromkeys(STATISTICS, np.full(len(question.radii_um), np.nan))
-    if len(source) == 0 or len(target) == 0:
-        groups = ((question.source, source), (question.target, target))
-        absent = [repr(group.name) for group, cells in groups if len(cells) == 0]
-        return missing, f"no cells of {' and '.join(absent)}"
+    absent = absent_reason(pattern, question)
+    if absent:
+        return missing, absent
     window = pattern.window
     if not isinstance(window, Window):
         return missing, pattern.no_window_reason or SEVERAL_FIELDS
     r = np.asarray(question.radii_um)
-    k = cross_k(source, target, r, window)
+    # First what reaches farther: the window keeps its set covariance for what reaches less far.
     pcf = cross_pcf(source, target, r, window, bandwidth_um)
+    k = cross_k(source, target, r, window)
     return {"k": k, "l": np.sqrt(k / np.pi), "pcf": pcf}, ""

@@ -179,19 +179,21 @@ def surroundings_of(
     )
 
 
+def absent_reason(pattern: Pattern, question: Question) -> str:
+    """Which of the two populations has no cell here; empty if both have."""
+    groups = (question.source, question.target)
+    absent = [repr(group.name) for group in groups if not pattern.is_a(group.phenotypes).any()]
+    return f"no cells of {' and '.join(absent)}" if absent else ""
+
+
 def pair_rows(
     pattern: Pattern, question: Question, surroundings: Surroundings | None = None
 ) -> list[Row]:
     """Every distance, count and G of one scope, source to target and target to source."""
-    source = pattern.is_a(question.source.phenotypes)
-    target = pattern.is_a(question.target.phenotypes)
-    absent = [
-        repr(group.name)
-        for group, cells in ((question.source, source), (question.target, target))
-        if not cells.any()
-    ]
+    absent = absent_reason(pattern, question)
     if absent:
-        return nan_rows(pattern, question, f"no cells of {' and '.join(absent)}")
+        return nan_rows(pattern, question, absent)
+    source = pattern.is_a(question.source.phenotypes)
     nulls: Nulls = {}
     if question.relabels:
         eligible = eligible_cells(pattern, question)

@@ -20,6 +20,7 @@ from macprox.spatial.nulls.surroundings import (
 )
 from macprox.spatial.pairs import (
     Question,
+    absent_reason,
     direction_labels,
     eligible_cells,
     relabelled,
@@ -90,17 +91,12 @@ def contact_rows(
     gap_um : float
         The widest gap that is contact; stands in ``r_um``.
     """
-    source = pattern.is_a(question.source.phenotypes)
-    fixed = pattern.is_a(question.target.phenotypes)
-    absent = [
-        repr(group.name)
-        for group, cells in ((question.source, source), (question.target, fixed))
-        if not cells.any()
-    ]
+    absent = absent_reason(pattern, question)
     if absent:
-        return _without(pattern, question, gap_um, f"no cells of {' and '.join(absent)}")
+        return _without(pattern, question, gap_um, absent)
     if contacts is None or pattern.cell_id is None:
         return _without(pattern, question, gap_um, NO_CONTACTS)
+    source = pattern.is_a(question.source.phenotypes)
     at_gap = question.at((gap_um,))
     touching = Touching.of(pattern, at_gap, contact_graph(contacts, pattern.cell_id))
     labels = Relabelling.of(source[eligible_cells(pattern, at_gap)], _strata(pattern, at_gap))

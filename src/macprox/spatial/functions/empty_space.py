@@ -8,12 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from macprox.spatial.functions.g_function import CORRECTIONS, GRID_UM, cross_g
+from macprox.spatial.functions.g_function import CORRECTIONS, GRID_UM, cross_g, on_grid
 from macprox.spatial.functions.observed import (
-    before,
     checked_length,
     checked_r,
-    grid_steps,
     observed,
     one_of,
 )
@@ -80,9 +78,7 @@ def empty_space_f(
     if correction == "none":
         return np.searchsorted(np.sort(nearest_um), r, side="right") / len(places)
     edge_um = window.distance_to_edge(places)
-    step, grid = grid_steps(r, grid_um)
-    estimate = _kaplan_meier if correction == "km" else _reduced_sample
-    return estimate(nearest_um, edge_um, grid)[step]
+    return on_grid(nearest_um, edge_um, r, correction, grid_um, closed="right")
 
 
 def cross_j(
@@ -119,26 +115,3 @@ def _lattice(window: Window) -> float:
     shape = window.shape
     finest = shape.pixel_size_um if isinstance(shape, MaskShape) else LATTICE_UM
     return max(finest, float(np.sqrt(window.area_um2 / LATTICE_POINTS)))
-
-
-def _kaplan_meier(nearest_um: np.ndarray, edge_um: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    # Intervals [r[k - 1], r[k]): F at r[k] is the product up to there.
-    observed_um = np.minimum(nearest_um, edge_um)
-    interval = np.searchsorted(grid, observed_um, side="right")
-    n = len(grid)
-    event = (nearest_um <= edge_um) & (interval < n)
-    n_events = np.bincount(interval[event], minlength=n)
-    n_before = np.concatenate([[0], np.cumsum(np.bincount(interval, minlength=n))])[:n]
-    return 1 - np.cumprod(1 - n_events / np.maximum(len(observed_um) - n_before, 1))
-
-
-def _reduced_sample(nearest_um: np.ndarray, edge_um: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    first = np.searchsorted(grid, nearest_um, side="right")
-    last = np.searchsorted(before(grid), edge_um, side="right") - 1
-    n = len(grid)
-    event = nearest_um <= edge_um
-    steps = np.bincount(first[event], minlength=n + 1)[: n + 1]
-    steps = steps - np.bincount(last[event] + 1, minlength=n + 2)[: n + 1]
-    n_left = len(edge_um) - np.searchsorted(np.sort(edge_um), before(grid), side="left")
-    out = np.full(n, np.nan)
-    return np.divide(np.cumsum(steps)[:n], n_left, out=out, where=n_left > 0)

@@ -6,13 +6,17 @@ Baddeley, Rubak & Turner 2015, Spatial Point Patterns, section 8.11; values agre
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from macprox.errors import WindowError
+from macprox.spatial.functions.observed import before, checked_r, grid_steps, one_of
 from macprox.spatial.search.neighbours import nearest_distance
 from macprox.window import Window, as_points
 
+Closed = Literal["left", "right"]
 CORRECTIONS = ("km", "border", "none")
 GRID_UM = 1.0
 
@@ -56,13 +60,8 @@ def cross_g(
     ValueError
         For an unknown correction, a negative radius or a coordinate that is not finite.
     """
-    if correction not in CORRECTIONS:
-        raise ValueError(
-            f"correction must be one of {', '.join(CORRECTIONS)}, found {correction!r}."
-        )
-    r = np.asarray(r_um, dtype=float)
-    if not (np.isfinite(r) & (r >= 0)).all():
-        raise ValueError(f"r_um must be finite and not negative, found {r.tolist()}.")
+    one_of(correction, CORRECTIONS)
+    r = checked_r(r_um)
     nearest_um = nearest_distance(source_xy, target_xy)
     if correction == "none":
         return g_from_distances(nearest_um, None, r, correction, grid_um)
@@ -101,16 +100,33 @@ def g_from_distances(
     nearest_um = np.where(np.isnan(nearest_um), np.inf, nearest_um)
     if edge_um is None:
         return np.searchsorted(np.sort(nearest_um), r_um, side="right") / len(nearest_um)
-    step = np.floor(np.asarray(r_um) / grid_um + 1e-9).astype(np.int64)
-    r_grid = grid_um * np.arange(step.max(initial=0) + 1)
+    return on_grid(nearest_um, edge_um, np.asarray(r_um), correction, grid_um)
+
+
+def on_grid(
+    nearest_um: np.ndarray,
+    edge_um: np.ndarray,
+    r_um: np.ndarray,
+    correction: str,
+    grid_um: float,
+    closed: Closed = "left",
+) -> np.ndarray:
+    """Kaplan-Meier or reduced sample of distances, on the grid and read at r.
+
+    ``closed`` as of `numpy.searchsorted`: a distance exactly at a grid point belongs to the
+    interval that ends there (``"left"``), or to the next (``"right"``).
+    """
+    step, r_grid = grid_steps(r_um, grid_um)
     estimate = _kaplan_meier if correction == "km" else _reduced_sample
-    return estimate(nearest_um, edge_um, r_grid)[step]
+    return estimate(nearest_um, edge_um, r_grid, closed)[step]
 
 
-def _kaplan_meier(nearest_um: np.ndarray, edge_um: np.ndarray, r_grid: np.ndarray) -> np.ndarray:
-    # The first cell of the grid holds distance 0 alone; cell k is (r[k - 1], r[k]].
+def _kaplan_meier(
+    nearest_um: np.ndarray, edge_um: np.ndarray, r_grid: np.ndarray, closed: Closed
+) -> np.ndarray:
+    # "left": the first cell of the grid holds distance 0 alone; cell k is (r[k - 1], r[k]].
     observed_um = np.minimum(nearest_um, edge_um)
-    cell = np.searchsorted(r_grid, observed_um, side="left")
+    cell = np.searchsorted(r_grid, observed_um, side=closed)
     n_cells = len(r_grid)
     event = nearest_um <= edge_um
     n_events = np.bincount(cell[event & (cell < n_cells)], minlength=n_cells)
@@ -120,15 +136,17 @@ def _kaplan_meier(nearest_um: np.ndarray, edge_um: np.ndarray, r_grid: np.ndarra
     return 1 - np.cumprod(1 - n_events / np.maximum(n_at_risk, 1))
 
 
-def _reduced_sample(nearest_um: np.ndarray, edge_um: np.ndarray, r_grid: np.ndarray) -> np.ndarray:
+def _reduced_sample(
+    nearest_um: np.ndarray, edge_um: np.ndarray, r_grid: np.ndarray, closed: Closed
+) -> np.ndarray:
     # spatstat counts on a histogram of r, so that a cell belongs to the reduced sample at r[k]
     # if it is at least r[k - 1] from the edge.
-    previous = np.concatenate([[-np.inf], r_grid[:-1]])
+    previous = before(r_grid)
     n_far = len(edge_um) - np.searchsorted(np.sort(edge_um), previous, side="left")
     event = nearest_um <= edge_um
     # At r[k] count the events with nearest <= r[k] and edge >= r[k - 1]: cell of the nearest
     # distance up to the last k whose r[k - 1] the edge still reaches.
-    first = np.searchsorted(r_grid, nearest_um[event], side="left")
+    first = np.searchsorted(r_grid, nearest_um[event], side=closed)
     last = np.searchsorted(previous, edge_um[event], side="right") - 1
     n_cells = len(r_grid)
     steps = np.bincount(first, minlength=n_cells + 1)[: n_cells + 1]

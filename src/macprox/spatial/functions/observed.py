@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from macprox.errors import WindowError
-from macprox.window import Window, as_points
+from macprox.spatial.search.neighbours import finite_points
+from macprox.window import Window
 
 
 def observed(xy: ArrayLike, window: Window | None, name: str) -> np.ndarray:
@@ -30,19 +31,6 @@ def observed(xy: ArrayLike, window: Window | None, name: str) -> np.ndarray:
         raise WindowError(
             f"{outside.sum()} of {len(points)} {name} points lie outside the window (first in row "
             f"{int(np.flatnonzero(outside)[0])}); are both in micrometres with the same origin?"
-        )
-    return points
-
-
-def finite_points(xy: ArrayLike, name: str) -> np.ndarray:
-    """``(n, 2)`` float64 points, if every coordinate is a number."""
-    points = as_points(np.asarray(xy))
-    finite = np.isfinite(points).all(axis=1)
-    if not finite.all():
-        first = int(np.flatnonzero(~finite)[0])
-        raise ValueError(
-            f"{(~finite).sum()} of {len(points)} {name} points are not finite (first in row "
-            f"{first}: {points[first].tolist()}); drop them first."
         )
     return points
 

@@ -17,11 +17,11 @@ from macprox.spatial.functions.exact_sum import add, carried, scale_for, to_floa
 from macprox.spatial.functions.observed import (
     checked_length,
     checked_r,
-    finite_points,
     observed,
     one_of,
 )
 from macprox.spatial.functions.pair_counts import Block, Pairs
+from macprox.spatial.search.neighbours import finite_points
 from macprox.window import Window
 
 DIVISORS = ("r", "d")

@@ -7,15 +7,14 @@ or Delaunay graph without one joins cells across airspaces and torn tissue.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike
 
+from macprox.spatial.search.chunks import over_chunks
 from macprox.spatial.search.grid import (
     CELLS_PER_RADIUS,
     CellGrid,
@@ -23,9 +22,8 @@ from macprox.spatial.search.grid import (
     run_in_row,
     squared_limits,
 )
+from macprox.spatial.search.nearest import nearest_squares
 from macprox.window import as_points
-
-CHUNKS = 16  # of cells, shared by the threads; every cell fills its own rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +131,9 @@ def radius_graph(xy: ArrayLike, radius_um: float, group: ArrayLike | None = None
         degree = grid.count(points, np.array([float(radius_um)]))[:, 0] - 1
         indptr = np.concatenate([[0], np.cumsum(degree)])
         indices = np.empty(indptr[-1], np.int32)
-        _by_chunks(
+        over_chunks(
             len(points),
-            lambda part: _fill_within(part, limit, indptr, indices, *_cells_of(grid)),
+            lambda first, last: _fill_within(first, last, limit, indptr, indices, *grid.arrays),
         )
         return indptr, indices
 
@@ -174,7 +172,7 @@ def knn_graph(xy: ArrayLike, k: int, max_um: float, group: ArrayLike | None = No
     check_reach("max_um", max_um)
 
     def nearest(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        neighbours = _k_nearest(points, int(k), float(max_um))
+        neighbours = _k_nearest_others(points, int(k), float(max_um))
         n_found = (neighbours < len(points)).sum(axis=1)
         return np.concatenate([[0], np.cumsum(n_found)]), neighbours[neighbours < len(points)]
 
@@ -239,42 +237,27 @@ def csr_of_ones(row: np.ndarray, column: np.ndarray, n: int) -> Any:
     return matrix
 
 
-def _by_chunks(n: int, job: Callable[[tuple[int, int]], Any]) -> None:
-    """The job for the first and last + 1 point of every chunk."""
-    edges = [n * chunk // CHUNKS for chunk in range(CHUNKS + 1)]
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(job, pairwise(edges)))
-
-
-def _cells_of(grid: CellGrid) -> tuple[Any, ...]:
-    return grid.xy, grid.order, grid.start, grid.n_columns, grid.origin, grid.side_um
-
-
-def _k_nearest(points: np.ndarray, k: int, max_um: float) -> np.ndarray:
+def _k_nearest_others(points: np.ndarray, k: int, max_um: float) -> np.ndarray:
     """Sorted neighbours ``(n, k)``; n where there are fewer."""
-    from scipy.spatial import cKDTree
-
-    # A tree, for it is quick wherever cells are crowded; the grid settles ties, which a tree
-    # breaks as it pleases, and cells at the same place, of which one is the cell itself.
-    grid = CellGrid.of(points, 1e-6)
-    tree = cKDTree(grid.xy, balanced_tree=False, compact_nodes=False)
-    found = tree.query(
-        grid.xy, k=min(k + 2, max(len(points), 2)), distance_upper_bound=max_um * 1.001, workers=-1
-    )[1]
+    n = len(points)
     limit = np.inf if np.isinf(max_um) else float(squared_limits(np.array([max_um]))[0])
-    neighbours = np.full((len(points), k), len(points), np.int32)
-    _by_chunks(
-        len(points),
-        lambda part: _choose(part, found, limit, neighbours, *_cells_of(grid)),
-    )
+    found = nearest_squares(points, points, min(k + 1, n), limit)[1]
+    # The cell itself is among them, unless enough lie at its place in lower rows: then the last
+    # is one too many.
+    others = found != np.arange(n)[:, None]
+    others[others.all(axis=1), -1] = False
+    neighbours = np.full((n, k), n, np.int32)
+    neighbours[:, : found.shape[1] - 1] = np.minimum(found[others].reshape(n, -1), n)
     neighbours.sort(axis=1)
     return neighbours
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_within(part, limit, indptr, indices, points, order, start, n_columns, origin, side):
+def _fill_within(
+    first, last, limit, indptr, indices, points, order, start, n_columns, origin, side
+):
     reach = np.sqrt(limit)
-    for p in range(part[0], part[1]):
+    for p in range(first, last):
         x, y = points[p]
         at = indptr[order[p]]
         bottom, top = row_range(y, reach, start, n_columns, origin, side)
@@ -286,48 +269,3 @@ def _fill_within(part, limit, indptr, indices, points, order, start, n_columns, 
                     indices[at] = order[q]
                     at += 1
         indices[indptr[order[p]] : at].sort()
-
-
-@numba.njit(nogil=True, cache=True)
-def _choose(part, found, limit, neighbours, points, order, start, n_columns, origin, side):
-    """The k nearest of ``found``, which holds the cell itself and one more than needed."""
-    k = neighbours.shape[1]
-    near, row_of = np.empty(k + 1), np.empty(k + 1, np.int64)
-    for p in range(part[0], part[1]):
-        x, y = points[p]
-        n_near, saw_itself = 0, False
-        for q in found[p]:
-            if q == p:
-                saw_itself = True
-            elif q < len(points):
-                dx, dy = points[q, 0] - x, points[q, 1] - y
-                n_near = _insert(near, row_of, n_near, dx * dx + dy * dy, order[q])
-        tied = n_near > k and near[k] <= near[k - 1] * (1 + 1e-9)
-        if tied or (not saw_itself and n_near > k):
-            reach = np.sqrt(near[k]) * (1 + 1e-9)
-            n_near = 0
-            bottom, top = row_range(y, reach, start, n_columns, origin, side)
-            for row in range(bottom, top + 1):
-                a, b = run_in_row(x, y, reach, row, start, n_columns, origin, side)
-                for q in range(a, b):
-                    if q != p:
-                        dx, dy = points[q, 0] - x, points[q, 1] - y
-                        n_near = _insert(near, row_of, n_near, dx * dx + dy * dy, order[q])
-        for t in range(min(n_near, k)):
-            if near[t] <= limit:
-                neighbours[order[p], t] = row_of[t]
-
-
-@numba.njit(nogil=True, cache=True)
-def _insert(near, row_of, n_near, d2, row):
-    """Keep the nearest, of equals the lowest row, in order; how many are kept."""
-    if n_near == len(near):
-        if d2 > near[-1] or (d2 == near[-1] and row > row_of[-1]):
-            return n_near
-        n_near -= 1
-    t = n_near
-    while t > 0 and (near[t - 1] > d2 or (near[t - 1] == d2 and row_of[t - 1] > row)):
-        near[t], row_of[t] = near[t - 1], row_of[t - 1]
-        t -= 1
-    near[t], row_of[t] = d2, row
-    return n_near + 1

@@ -15,7 +15,7 @@ from macprox.errors import WindowError
 from macprox.spatial.nulls.envelopes import LEVEL, Envelope, Summary, envelope
 from macprox.spatial.nulls.shift import SHIFT_FRAC, RandomShift
 from macprox.spatial.nulls.simulated import Csr, Null, Relabel
-from macprox.spatial.pairs import Question
+from macprox.spatial.pairs import Question, absent_reason, eligible_cells
 from macprox.spatial.parameters import ProximityParameters
 from macprox.spatial.pattern import Group, Pattern, Population, Windows, pattern_of
 from macprox.spatial.search.neighbours import checked_radii, count_within
@@ -180,11 +180,10 @@ def _of_field(
 ) -> pd.DataFrame:
     is_source = field.is_a(question.source.phenotypes)
     is_target = field.is_a(question.target.phenotypes)
-    named = question.eligible
-    is_eligible = ~is_target if named is None else field.is_a(named.phenotypes)
+    is_eligible = eligible_cells(field, question)
     source, other = np.flatnonzero(is_source), np.flatnonzero(is_eligible & ~is_source)
     window = _window(field, curve)
-    reason = _absent(question, is_source, is_target)
+    reason = absent_reason(field, question)
     if not reason and curve.null == "relabel" and len(other) == 0:
         reason = ONE_LABEL
     if reason:
@@ -225,12 +224,3 @@ def _null(
         return Csr(window)
     by_default = SHIFT_FRAC * float(np.sqrt(window.area_um2))
     return RandomShift(window, by_default if curve.max_shift_um is None else curve.max_shift_um)
-
-
-def _absent(question: Question, is_source: np.ndarray, is_target: np.ndarray) -> str:
-    absent = [
-        repr(group.name)
-        for group, cells in ((question.source, is_source), (question.target, is_target))
-        if not cells.any()
-    ]
-    return f"no cells of {' and '.join(absent)}" if absent else ""
