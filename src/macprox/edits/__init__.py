@@ -3,13 +3,17 @@
 from macprox.edits.events import (
     CellDeleted,
     CellEvent,
+    CellMarked,
     CellRestored,
+    CellsRedrawn,
     Event,
     GateConfirmed,
     GateMoved,
     PhenotypeSet,
+    RedrawWithdrawn,
     RegionDrawn,
     SignedOff,
+    SignOffWithdrawn,
     now_utc,
 )
 from macprox.edits.log import EditLog
@@ -18,7 +22,9 @@ from macprox.edits.replay import Corrections, GateCorrection, apply_to_cells, re
 __all__ = [
     "CellDeleted",
     "CellEvent",
+    "CellMarked",
     "CellRestored",
+    "CellsRedrawn",
     "Corrections",
     "EditLog",
     "Event",
@@ -26,7 +32,9 @@ __all__ = [
     "GateCorrection",
     "GateMoved",
     "PhenotypeSet",
+    "RedrawWithdrawn",
     "RegionDrawn",
+    "SignOffWithdrawn",
     "SignedOff",
     "apply_to_cells",
     "now_utc",

@@ -1,7 +1,7 @@
 """What a reviewer can say, one event at a time, and each event as a line of JSON.
 
-Undoing is one more event: a gate or phenotype whose ``after`` is what it was before, a
-deletion's `CellRestored`, a region whose ``after`` is None.
+Undoing is one more event: a gate, phenotype or mark whose ``after`` is what it was before, a
+deletion's `CellRestored`, a region whose ``after`` is None, a drawing's `RedrawWithdrawn`.
 """
 
 from __future__ import annotations
@@ -95,6 +95,59 @@ class CellRestored(CellEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CellMarked(CellEvent):
+    """A cell that is an artefact, and why: it stays in the table and out of every statistic.
+
+    ``after`` None: it is none after all.
+    """
+
+    before: str | None = None
+    after: str | None
+
+    what: ClassVar[str] = "artefact"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellsRedrawn(Event):
+    """Cells added, split, merged or drawn anew: ``removed`` are gone, ``added`` stand.
+
+    Parameters
+    ----------
+    redraw_id : str
+        Names one drawing; `RedrawWithdrawn` takes it back.
+    removed : tuple of dict
+        ``anchor_px``, ``x_um``, ``y_um``, and what they covered: ``cell`` and ``nucleus``.
+    added : tuple of dict
+        The same, ``anchor_px`` being the first pixel of the nucleus, or of the cell without one.
+
+    ``cell`` and ``nucleus`` are runs of full-resolution pixels, flat: row, first column, column
+    after the last, and so on in raster order; no nucleus in the plane is an empty list.
+    """
+
+    redraw_id: str
+    removed: tuple[dict[str, Any], ...] = ()
+    added: tuple[dict[str, Any], ...] = ()
+
+    what: ClassVar[str] = "redraw"
+
+    def __post_init__(self) -> None:
+        for name in ("removed", "added"):
+            cells = tuple(getattr(self, name))
+            object.__setattr__(self, name, cells)  # JSON has lists
+            for cell in cells:
+                _check_drawn(cell)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedrawWithdrawn(Event):
+    """A drawing of cells is taken back: what it removed is there again."""
+
+    redraw_id: str
+
+    what: ClassVar[str] = "withdraw_redraw"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RegionDrawn(Event):
     """A region by hand. The drawn tumour is the union of its regions that are not withdrawn.
 
@@ -127,6 +180,13 @@ class SignedOff(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignOffWithdrawn(Event):
+    """The reviewer no longer stands by the slide."""
+
+    what: ClassVar[str] = "withdraw_sign_off"
+
+
+@dataclass(frozen=True, kw_only=True)
 class LineTorn(Event):
     """Written by the log itself after a crash: the line before it is half an event."""
 
@@ -141,8 +201,12 @@ _KINDS: dict[str, type[Event]] = {
         PhenotypeSet,
         CellDeleted,
         CellRestored,
+        CellMarked,
+        CellsRedrawn,
+        RedrawWithdrawn,
         RegionDrawn,
         SignedOff,
+        SignOffWithdrawn,
         LineTorn,
     )
 }
@@ -174,6 +238,18 @@ def from_line(line: str) -> Event:
         return kind(**values)
     except TypeError as error:
         raise ValueError(str(error).replace("__init__() ", "")) from None
+
+
+def _check_drawn(cell: Any) -> None:
+    expected = {"anchor_px", "x_um", "y_um", "cell", "nucleus"}
+    if not isinstance(cell, dict) or set(cell) != expected:
+        raise ValueError(f"a drawn cell has {', '.join(sorted(expected))}, found {cell!r:.80}")
+    if not (_is_number(cell["x_um"]) and _is_number(cell["y_um"])):
+        raise ValueError("a drawn cell's x_um and y_um must be numbers")
+    for part in ("cell", "nucleus"):
+        runs = cell[part]
+        if not isinstance(runs, list | tuple) or len(runs) % 3 or not all(map(_is_number, runs)):
+            raise ValueError(f"a drawn {part} must be whole runs: row, first column, column after")
 
 
 def _is_number(value: object) -> bool:

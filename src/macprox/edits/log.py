@@ -22,15 +22,17 @@ class EditLog:
 
     path: Path
 
-    def append(self, event: Event) -> None:
-        """Add one event; when this returns it is on the disk."""
+    def append(self, *events: Event) -> None:
+        """Add events; when this returns they are on the disk."""
+        if not events:
+            return
         path = Path(self.path)
         is_new = not path.exists()
-        lines = [to_line(event)]
+        lines = [to_line(event) for event in events]
         tail = b"" if is_new else _unfinished(path)
         if tail:
             if not _is_event(tail):
-                lines.insert(0, to_line(LineTorn(slide_id=event.slide_id, reviewer="macprox")))
+                lines.insert(0, to_line(LineTorn(slide_id=events[0].slide_id, reviewer="macprox")))
             lines.insert(0, "")  # ends the unfinished line
         with path.open("ab") as file:
             file.write(("\n".join(lines) + "\n").encode())
