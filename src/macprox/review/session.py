@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,73 +15,32 @@ from macprox.edits import (
     CellMarked,
     CellsRedrawn,
     Corrections,
-    EditLog,
-    Event,
     GateConfirmed,
     GateMoved,
     PhenotypeSet,
     RegionDrawn,
     SignedOff,
     SignOffWithdrawn,
-    replay,
 )
-from macprox.errors import MacproxError, ResultError
+from macprox.edits.events import Event
+from macprox.errors import MacproxError
 from macprox.io.geojson import geometry_from_um
 from macprox.phenotype.gate_table import gate_of
-from macprox.pipeline.areas import Areas
-from macprox.pipeline.calling import CalledCells, Caller
-from macprox.pipeline.redrawing import measurements_of, redraw_cells
+from macprox.pipeline.calling import Caller
 from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, is_current
 from macprox.results import SlideResult, open_result
-from macprox.review.answer import Answer, answer
-from macprox.review.history import History, step
+from macprox.review.answer import Answer
+from macprox.review.journal import Journal
 from macprox.review.notices import Notice, folder_notices
-from macprox.study import Study
+from macprox.review.recalculation import Found, Snapshot, saved_calls
 
 if TYPE_CHECKING:
-    import pandas as pd
     from shapely.geometry.base import BaseGeometry
 
     from macprox.pipeline.options import RunOptions
     from macprox.review.crop import CropEdit
 
 CellIds = Iterable[int]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What a recalculation needs; taken where the session lives, used in any thread.
-
-    Parameters
-    ----------
-    result : SlideResult
-    study : Study
-    corrections : Corrections
-    version : int
-        Of the session; a newer one makes the outcome old.
-    caller : Caller or None
-        What an earlier recalculation left to start from.
-    drawn : tuple of str
-        Redrawings that ``caller`` has seen.
-    """
-
-    result: SlideResult
-    study: Study
-    corrections: Corrections
-    version: int
-    caller: Caller | None
-    drawn: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a recalculation found, and what the next one may start from."""
-
-    version: int
-    called: CalledCells
-    answer: Answer
-    caller: Caller
-    drawn: tuple[str, ...]
 
 
 class ReviewSession:
@@ -99,29 +57,19 @@ class ReviewSession:
     called : CalledCells
         Of the last recalculation. Cells relabelled, deleted or marked since are changed at once;
         everything else waits for `install`.
-    corrections : Corrections
-        Where the log leads.
     answer : Answer or None
         The question's numbers; None before the first recalculation.
-    version : int
-        Grows with every event.
     """
 
     def __init__(self, result: SlideResult, reviewer: str = "") -> None:
         self.result, self.study, self.reviewer = result, result.study, reviewer.strip()
         self.notices: tuple[Notice, ...] = tuple(folder_notices(result.path))
-        self.called = _saved_calls(result)
+        self.called = saved_calls(result)
         self.answer: Answer | None = None
-        self.version = 0
-        self._log = EditLog(result.folder.edits)
-        self._events: list[Event] = []
-        self._seen_bytes = -1
-        self._history = History()
+        self._journal = Journal(result.folder)
         self._caller: Caller | None = None
         self._drawn: tuple[str, ...] = ()
         self._found_version = -1
-        self.corrections = Corrections()
-        self._read_log()
 
     @classmethod
     def open(cls, path: str | Path, reviewer: str = "") -> ReviewSession:
@@ -139,16 +87,19 @@ class ReviewSession:
         return self.result.slide_id
 
     @property
+    def corrections(self) -> Corrections:
+        """Where the log leads."""
+        return self._journal.corrections
+
+    @property
+    def version(self) -> int:
+        """Grows with every decision."""
+        return self._journal.version
+
+    @property
     def read_only(self) -> str:
         """Why nothing can be saved here; empty if it can."""
-        folder = self.result.folder
-        target = folder.edits if folder.edits.exists() else folder.path
-        if os.access(target, os.W_OK):
-            return ""
-        return (
-            f"{target} cannot be written: this slide can be looked at, not changed. Copy the "
-            "result folder to a place of yours, or ask for the right to write."
-        )
+        return self._journal.read_only
 
     @property
     def is_stale(self) -> bool:
@@ -162,11 +113,11 @@ class ReviewSession:
 
     @property
     def undo_text(self) -> str:
-        return self._history.undo_text
+        return self._journal.undo_text
 
     @property
     def redo_text(self) -> str:
-        return self._history.redo_text
+        return self._journal.redo_text
 
     # Decisions.
 
@@ -307,17 +258,11 @@ class ReviewSession:
 
     def undo(self) -> str:
         """Take the last decision back; what it was, in words, empty if there is none."""
-        if not self.undo_text:
-            return ""
-        self._append(self._history.undo())
-        return self._history.undid()
+        return self._journal.undo()
 
     def redo(self) -> str:
         """Make the decision again that was taken back last; what it was."""
-        if not self.redo_text:
-            return ""
-        self._append(self._history.redo())
-        return self._history.redid()
+        return self._journal.redo()
 
     # What follows from them.
 
@@ -348,7 +293,7 @@ class ReviewSession:
         self.result = SlideResult(self.result.path)
         self.notices = tuple(folder_notices(self.result.path))
 
-    # The log.
+    # Cells and gates.
 
     def _who(self) -> dict[str, str]:
         if not self.reviewer:
@@ -361,45 +306,13 @@ class ReviewSession:
     def _decide(self, text: str, events: Sequence[Event]) -> bool:
         if not events:
             return False
-        self._refuse_tables()
-        decided = step(text, events, self.corrections)
-        self._append(events)
-        self._history.add(decided)
-        return True
-
-    def _append(self, events: Sequence[Event]) -> None:
-        if self.read_only:
-            raise ResultError(self.read_only)
-        if self._log_bytes() != self._seen_bytes:  # somebody else reviews this slide, too
-            self._read_log()
-        try:
-            self._log.append(*events)
-        except OSError as error:
-            raise ResultError(
-                f"Cannot write {self._log.path}: {error.strerror or error}. Your last decision is "
-                "not saved; make room or ask for the right to write, and repeat it."
-            ) from error
-        self._events.extend(events)
-        self._seen_bytes = self._log_bytes()
-        self.corrections = replay(self._events)
-        self.version += 1
-
-    def _read_log(self) -> None:
-        self._events = self._log.read()
-        self._seen_bytes = self._log_bytes()
-        self.corrections = replay(self._events)
-
-    def _log_bytes(self) -> int:
-        return self._log.path.stat().st_size if self._log.path.exists() else 0
-
-    def _refuse_tables(self) -> None:
         if self.result.manifest.get("source", {}).get("format") == GIVEN_FORMAT:
             raise MacproxError(
                 "These cells came as a table of another tool, with their phenotypes: there is "
                 "nothing here to decide anew. Correct them there and run `macprox stats` again."
             )
-
-    # Cells and gates.
+        self._journal.add(text, events)
+        return True
 
     def _gate(self, marker: str, parent: str | None) -> float | None:
         """The gate as the log has it now, else the last one that was found."""
@@ -439,35 +352,6 @@ class ReviewSession:
             column[rows] = value
             columns[name] = column
         self.called = replace(self.called, cells=self.called.cells.assign(**columns))
-
-
-def recalculate(snapshot: Snapshot) -> Found:
-    """Cells, regions and the answer as the log has them; half a second, or two, in any thread.
-
-    Raises
-    ------
-    MacproxError
-        If a drawing of cells cannot be brought into the labels.
-    """
-    folder, drawn = snapshot.result.folder, _drawn(snapshot.corrections)
-    caller = snapshot.caller
-    if caller is None or drawn != snapshot.drawn:
-        redraw_cells(snapshot.study, folder)
-        source = snapshot.result.manifest["source"]
-        caller = Caller(measurements_of(folder), snapshot.study, folder, source)
-    called = caller.call(snapshot.corrections)
-    found = answer(called, snapshot.study)
-    return Found(snapshot.version, called, found, caller, drawn)
-
-
-def _drawn(corrections: Corrections) -> tuple[str, ...]:
-    return tuple(event.redraw_id for event in corrections.redraws)
-
-
-def _saved_calls(result: SlideResult) -> CalledCells:
-    """What the last run or update left on the disk."""
-    cells, gates = result.cells(), result.gates()
-    return CalledCells(cells, gates, Areas(result.regions()), result.artefacts(), [])
 
 
 def _gate_name(marker: str, parent: str | None) -> str:
