@@ -1,4 +1,4 @@
-"""What follows from the log: computed from a snapshot, in any thread, while the reviewer goes on."""
+"""What follows from the log: computed from a snapshot, in any thread, as the reviewer goes on."""
 
 from __future__ import annotations
 

@@ -1,0 +1,265 @@
+"""`Review`: what the panels of one window share: the slide, its session, the selected cell."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from macprox.errors import MacproxError
+from macprox.io.store import slide_folders
+from macprox.review.recalculation import Found, recalculate
+from macprox.review.relocation import relocate
+from macprox.review.session import ReviewSession
+from napari_macprox.layers import ReviewLayers
+
+SETTLE_MS = 250  # decisions that follow each other faster are answered together
+CLOSE_UP_UM = 120.0  # what the canvas shows of a cell that one goes to
+RECALCULATING = "Recalculating…"
+
+logger = logging.getLogger(__name__)
+
+
+class Review(QObject):
+    """One window's review.
+
+    Attributes
+    ----------
+    viewer : napari.Viewer
+    results : Path or None
+        The result folder that slides are stepped through in.
+    session : ReviewSession or None
+        Of the slide that is open.
+    layers : ReviewLayers
+    selected : int or None
+        ``cell_id``.
+    reviewer : str
+    """
+
+    opened = Signal()  # another slide, or the same one anew
+    cells_changed = Signal()  # phenotypes, gates, regions
+    answered = Signal()  # the numbers belong to the cells again
+    selected_changed = Signal()
+    log_changed = Signal()  # a decision was saved, or taken back
+    said = Signal(str, str)  # a sentence, and "info", "warning" or "error"
+    busy = Signal(str)  # what is going on; empty when nothing is
+
+    def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.results: Path | None = None
+        self.session: ReviewSession | None = None
+        self.layers = ReviewLayers(viewer)
+        self.selected: int | None = None
+        self.reviewer = ""
+        self._running: dict[int, str] = {}
+        self._n_started = 0
+        self._recalculates = False
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._recalculate)
+
+    # Slides.
+
+    def open_results(self, path: str | Path) -> None:
+        """A result folder, or one slide of it: its first slide, or this one, is opened."""
+        path = Path(path)
+        try:
+            folders = [path] if (path / "manifest.json").exists() else None
+            slides = folders or [folder.path for folder in slide_folders(path)]
+        except MacproxError as error:
+            self.said.emit(str(error), "warning")
+            return
+        self.open_slide(slides[0])
+
+    def open_slide(self, path: str | Path) -> None:
+        """Read a slide's results in the background, then show them."""
+        text = f"Opening {Path(path).name}…"
+        self.in_background(
+            ReviewSession.open, path, self.reviewer, done=self._show_slide, text=text
+        )
+
+    def step_slide(self, step: int) -> None:
+        """Open the next slide of the folder, or the one before."""
+        if self.results is None or self.session is None:
+            return
+        slides = [folder.path.name for folder in slide_folders(self.results)]
+        here = slides.index(self.session.slide_id) if self.session.slide_id in slides else 0
+        there = here + step
+        if 0 <= there < len(slides):
+            self.open_slide(self.results / "slides" / slides[there])
+        else:
+            self.said.emit(f"This is the {'last' if step > 0 else 'first'} slide.", "info")
+
+    def find_image(self, path: str | Path) -> None:
+        """Say where the slide's image is now, and open the slide again with it."""
+        if self.session is not None:
+            found = self.session.result.path
+            self.in_background(
+                relocate, self.session.result, path,
+                done=lambda _: self.open_slide(found), text="Looking at the image…",
+            )  # fmt: skip
+
+    def rename_reviewer(self, name: str) -> None:
+        self.reviewer = name.strip()
+        if self.session is not None:
+            self.session.reviewer = self.reviewer
+
+    def _show_slide(self, session: ReviewSession) -> None:
+        session.reviewer = self.reviewer
+        self.session = session
+        self.results = session.result.folder.path.parents[1]
+        self.selected = None
+        self.layers.show(session)
+        self.opened.emit()
+        for notice in session.notices:
+            self.said.emit(notice.text, notice.level)
+        self._recalculate()
+
+    # Decisions.
+
+    def do(
+        self, action: Callable[[ReviewSession], object], needs_recalculation: bool = True
+    ) -> bool:
+        """Let the session decide something; False, and a notice, where it cannot be."""
+        if self.session is None:
+            return False
+        try:
+            action(self.session)
+        except MacproxError as error:
+            self.said.emit(str(error), "warning")
+            return False
+        self.log_changed.emit()
+        if needs_recalculation:
+            self.layers.recolour(self.session)
+            self.cells_changed.emit()
+            self._settle.start()
+        return True
+
+    def undo(self) -> None:
+        self._step_back_or_forth("undo", "Taken back")
+
+    def redo(self) -> None:
+        self._step_back_or_forth("redo", "Done again")
+
+    def _step_back_or_forth(self, which: str, said: str) -> None:
+        done: list[str] = []
+        if self.do(lambda session: done.append(getattr(session, which)())) and done[0]:
+            self.said.emit(f"{said}: {done[0]}.", "info")
+
+    def update_slide(self) -> None:
+        """Bring the slide's tables, statistics and report to what the log says."""
+        session = self.session
+        if session is not None:
+            self.in_background(
+                session.update, done=lambda _: self._updated(session),
+                text="Updating tables, statistics and report…",
+            )  # fmt: skip
+
+    def _updated(self, session: ReviewSession) -> None:
+        self.said.emit("Tables, statistics and report are up to date.", "info")
+        if session is self.session:
+            self.log_changed.emit()
+
+    # Looking.
+
+    def select(self, cell_id: int | None) -> None:
+        self.selected = cell_id
+        self.selected_changed.emit()
+
+    def go_to(self, x_um: float, y_um: float, width_um: float | None = CLOSE_UP_UM) -> None:
+        """Centre the canvas; without a width the zoom stays."""
+        self.viewer.camera.center = (0.0, y_um, x_um)
+        if width_um is not None:
+            width_px = self.viewer.canvas.size[1] if hasattr(self.viewer, "canvas") else 800
+            self.viewer.camera.zoom = width_px / width_um
+
+    # Work beside the window.
+
+    def in_background(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        done: Callable[[Any], object] | None = None,
+        failed: Callable[[], object] | None = None,
+        text: str = "Working…",
+    ) -> None:
+        """Run a function in a thread; ``done`` gets what it returns, in the window's thread.
+
+        A mistake that has a sentence becomes a notice. Anything else is a bug, which becomes one,
+        too, with its details in the log: the window stays, and so does every saved decision.
+        """
+        self._n_started += 1
+        number = self._n_started
+        self._running[number] = text
+        self.busy.emit(text)
+
+        def ended(outcome: _Outcome) -> None:
+            self._running.pop(number, None)
+            self.busy.emit(next(iter(self._running.values()), ""))
+            if outcome.error is not None:
+                self._explain(outcome.error)
+                if failed is not None:
+                    failed()
+            elif done is not None:
+                done(outcome.value)
+
+        create_worker(
+            _Outcome.of, function, *args, _connect={"returned": ended}, _start_thread=True
+        )
+
+    def _explain(self, error: Exception) -> None:
+        if isinstance(error, MacproxError):
+            self.said.emit(str(error), "warning")
+            return
+        logger.error("a bug in macprox", exc_info=error)
+        self.said.emit(
+            f"Something unexpected happened ({type(error).__name__}: {error}). Every decision so "
+            "far is saved. Please report this with the last lines of the terminal.",
+            "error",
+        )
+
+    def _recalculate(self) -> None:
+        session = self.session
+        if session is None or self._recalculates or not session.is_stale:
+            return  # one at a time: the one under way is asked again when it ends
+        self._recalculates = True
+        self.in_background(
+            recalculate, session.snapshot(),
+            done=lambda found: self._install(session, found),
+            failed=self._give_up, text=RECALCULATING,
+        )  # fmt: skip
+
+    def _give_up(self) -> None:
+        self._recalculates = False
+
+    def _install(self, session: ReviewSession, found: Found) -> None:
+        self._recalculates = False
+        if session is not self.session:  # another slide was opened meanwhile
+            self._recalculate()
+        elif session.install(found):
+            self.layers.recolour(session)
+            self.cells_changed.emit()
+            self.answered.emit()
+        else:
+            self._settle.start()
+
+
+class _Outcome:
+    """What a function returned or raised: napari would show a traceback to a pathologist."""
+
+    def __init__(self, value: Any = None, error: Exception | None = None) -> None:
+        self.value, self.error = value, error
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], *args: Any) -> _Outcome:
+        try:
+            return cls(function(*args))
+        except Exception as error:  # noqa: BLE001 - told in the window, every kind of it
+            return cls(error=error)

@@ -1,0 +1,39 @@
+"""A slide's image that was moved: where it is now, if it is the same one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from macprox.errors import SlideError
+from macprox.io.images import open_slide
+from macprox.pipeline.stages import Ledger
+from macprox.results import SlideResult
+
+
+def relocate(result: SlideResult, path: str | Path) -> SlideResult:
+    """The result with its image at another place, which the manifest keeps.
+
+    Parameters
+    ----------
+    result : SlideResult
+    path : path
+        Of the file or folder that the slide is now.
+
+    Raises
+    ------
+    SlideError
+        If it cannot be read, or is not the image that the results were made from.
+    ResultError
+        If the manifest cannot be written.
+    """
+    ledger = Ledger.open(result.folder)
+    source = ledger.manifest["source"]
+    slide = open_slide(path, pixel_size_um=source["pixel_size_um"], slide_id=result.slide_id)
+    if slide.fingerprint != source["fingerprint"]:
+        raise SlideError(
+            f"{path} is not the image that the cells of {result.slide_id!r} were found on; their "
+            "content differs. Choose the original file, or run the slide again with this one."
+        )
+    ledger.note(source={**source, "path": os.path.abspath(path)})
+    return SlideResult(result.path)
