@@ -19,7 +19,7 @@ LAYERS = (
     {"results"},
     {"report"},
     {"pipeline"},
-    {"batch", "progress", "sample_data"},
+    {"batch", "progress", "review", "sample_data"},
     {"cli"},
 )
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from macprox.celltable import mean_column, positive_column
+from macprox.phenotype.intensity_axis import Axis
 from macprox.report import style
 from macprox.report.numbers import Shown, is_number, missing, significant_text
 from macprox.report.rows import text_of
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BINS = 56
-SHOWN_PERCENTILES = (0.05, 99.95)  # a handful of clumps would squeeze everything else to the left
 NEGATIVE_COLOUR = "#b4bcc6"
 SOURCES = {
     "auto": "automatic proposal",
@@ -107,17 +107,13 @@ def histogram(values: np.ndarray, cut: object, name: str, marker: str) -> str:
 
 
 def _draw_histogram(axes, values: np.ndarray, cut: float | None) -> None:
-    low, high = np.percentile(values, SHOWN_PERCENTILES)
-    if cut is not None:
-        low, high = min(low, 0.85 * cut), max(high, 1.15 * cut)
-    # Linear below the median of the darker half, logarithmic above: as a cytometrist would look.
-    knee = max(float(np.percentile(np.abs(values), 25)), high / 2000, 1e-9)
-    edges_t = np.linspace(np.arcsinh(low / knee), np.arcsinh(high / knee), BINS + 1)
-    counts, _ = np.histogram(np.arcsinh(np.clip(values, low, high) / knee), edges_t)
-    cut_t = np.arcsinh(cut / knee) if cut is not None else np.inf
-    positive = 0.5 * (edges_t[1:] + edges_t[:-1]) >= cut_t
+    axis = Axis.of(values, cut)
+    edges = np.linspace(0, 1, BINS + 1)
+    counts = axis.counts(np.sort(values), BINS)
+    cut_at = float(axis.to_position(cut)) if cut is not None else np.inf
+    positive = 0.5 * (edges[1:] + edges[:-1]) >= cut_at
     for part, colour in ((~positive, NEGATIVE_COLOUR), (positive, style.ACCENT)):
-        axes.stairs(np.where(part, counts, 0), edges_t, fill=True, color=colour, linewidth=0)
+        axes.stairs(np.where(part, counts, 0), edges, fill=True, color=colour, linewidth=0)
     # Positive cells are often few: a cap keeps them visible beside the negative peak.
     top = max(float(counts.max()), 1.0)
     rare = counts[positive]
@@ -125,38 +121,11 @@ def _draw_histogram(axes, values: np.ndarray, cut: float | None) -> None:
         top = 6.0 * float(rare.max())
         axes.text(0.99, 1.0, "peak cut off", fontsize=7, ha="right", va="top", color=style.QUIET,
                   transform=axes.transAxes)  # fmt: skip
-    axes.set(xlim=(edges_t[0], edges_t[-1]), ylim=(0, 1.08 * top))
+    axes.set(xlim=(0, 1), ylim=(0, 1.08 * top))
     if cut is not None:
-        axes.axvline(cut_t, color=style.INK, linewidth=1.4)
+        axes.axvline(cut_at, color=style.INK, linewidth=1.4)
         for factor in (0.9, 1.1):
-            axes.axvline(
-                np.arcsinh(factor * cut / knee), color=style.INK, linewidth=0.7, linestyle=":"
-            )
-    ticks = _apart(_ticks(low, high), knee, edges_t)
-    axes.set_xticks(np.arcsinh(ticks / knee), [_tick_text(t) for t in ticks])
-
-
-def _ticks(low: float, high: float) -> np.ndarray:
-    """Zero and powers of ten inside the axis, or round numbers where it spans less than two."""
-    decades = 10.0 ** np.arange(-4, 8)
-    inside = decades[(decades > max(low, high / 3000)) & (decades < high)]
-    if inside.size < 2:
-        steps = np.outer(10.0 ** np.arange(-4, 8), (1, 2, 5)).ravel()
-        inside = steps[(steps > max(low, high / 50)) & (steps < high)][-4:]
-    return np.concatenate([[0.0], inside]) if low <= 0 else inside
-
-
-def _apart(ticks: np.ndarray, knee: float, edges_t: np.ndarray) -> np.ndarray:
-    """Leave out what would be printed over its right neighbour."""
-    kept: list[float] = []
-    for tick in ticks[::-1]:
-        at = np.arcsinh(tick / knee)
-        if not kept or np.arcsinh(kept[-1] / knee) - at > 0.12 * np.ptp(edges_t):
-            kept.append(float(tick))
-    return np.array(kept[::-1])
-
-
-def _tick_text(value: float) -> str:
-    if value >= 1000:
-        return f"{value / 1000:g}k"
-    return f"{value:g}"
+            at = float(axis.to_position(factor * cut))
+            axes.axvline(at, color=style.INK, linewidth=0.7, linestyle=":")
+    ticks = axis.ticks()
+    axes.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
