@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from macprox.io.slide_search import channel_files, is_channel_folder
 from macprox.io.store import SlideFolder
 from napari_macprox.conversion import LayerData, result_layers, slide_layers
 
-ReaderFunction = Callable[[Any], list[LayerData]]
+ReaderFunction = Callable[[Any], list[Any]]
+NO_LAYER = [(None,)]
 
 
 def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
@@ -24,10 +26,8 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     place = Path(path)
     if not place.is_dir():
         return read_slide if is_tiff(place) else None
-    if SlideFolder(place).manifest.is_file():
+    if SlideFolder(place).manifest.is_file() or _slides_of(place):
         return read_result
-    if _slides_of(place):
-        return read_results
     if is_zarr(place) or is_channel_folder(channel_files(place)):
         return read_slide
     return None
@@ -51,32 +51,45 @@ def read_slide(path: str) -> list[LayerData]:
     return slide_layers(slide)
 
 
-def read_result(path: str) -> list[LayerData]:
-    """One slide's result folder: its pixels, cells by phenotype, tissue and tumour border."""
-    layers, lacking = result_layers(mp.open_result(path))
-    if lacking:
-        from napari.utils.notifications import show_warning
+def read_result(path: str) -> list[Any]:
+    """One slide's result folder, or the folder of all: in a window, its review.
 
-        show_warning(lacking)
-    return layers
-
-
-def read_results(path: str) -> list[LayerData]:
-    """The folder that `macprox run` wrote, where it holds one slide.
+    Returns
+    -------
+    list
+        Pixels, cells by phenotype, tissue and tumour border; napari's sign for "no layer" where a
+        window is open, because the review brings its own.
 
     Raises
     ------
     ResultError
-        If it holds several.
+        Without a window, if the folder holds several slides.
     """
-    slides = _slides_of(Path(path))
+    viewer = open_viewer()
+    if viewer is None:
+        layers, _ = result_layers(mp.open_result(_only_slide(Path(path))))
+        return layers
+    from napari_macprox.desk import review_in
+
+    review_in(viewer, path)
+    return NO_LAYER
+
+
+def open_viewer() -> Any:
+    """The window that asks, if one does."""
+    napari = sys.modules.get("napari")
+    return None if napari is None else napari.current_viewer()
+
+
+def _only_slide(path: Path) -> Path:
+    slides = _slides_of(path) or [path]
     if len(slides) > 1:
         names = ", ".join(slide.name for slide in slides[:8]) + (" ..." if slides[8:] else "")
         raise ResultError(
             f"{path} holds the results of {len(slides)} slides; open one of the folders in "
-            f"{Path(path) / 'slides'}: {names}."
+            f"{path / 'slides'}: {names}."
         )
-    return read_result(str(slides[0]))
+    return slides[0]
 
 
 def _slides_of(results: Path) -> list[Path]:

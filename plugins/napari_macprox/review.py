@@ -48,6 +48,7 @@ class Review(QObject):
     log_changed = Signal()  # a decision was saved, or taken back
     said = Signal(str, str)  # a sentence, and "info", "warning" or "error"
     busy = Signal(str)  # what is going on; empty when nothing is
+    reviewer_changed = Signal(str)
 
     def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -107,9 +108,12 @@ class Review(QObject):
             )  # fmt: skip
 
     def rename_reviewer(self, name: str) -> None:
+        if name.strip() == self.reviewer:
+            return
         self.reviewer = name.strip()
         if self.session is not None:
             self.session.reviewer = self.reviewer
+        self.reviewer_changed.emit(self.reviewer)
 
     def _show_slide(self, session: ReviewSession) -> None:
         session.reviewer = self.reviewer

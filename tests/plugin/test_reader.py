@@ -72,4 +72,5 @@ def test_the_manifest_names_what_exists():
     manifest = npe2.PluginManifest.from_distribution("macprox")
     manifest.validate_imports()
     assert manifest.contributions.readers[0].accepts_directories
-    assert len(manifest.contributions.sample_data) == 2
+    assert len(manifest.contributions.sample_data) == 3
+    assert [widget.display_name for widget in manifest.contributions.widgets] == ["Review"]

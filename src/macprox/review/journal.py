@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import datetime
 
 from macprox.edits import Corrections, EditLog, Event, replay
 from macprox.errors import ResultError
@@ -20,10 +21,13 @@ class Journal:
         Where the log leads.
     version : int
         Grows with every step, forward or back.
+    saved_at : str
+        When this session last wrote to the disk: hours, minutes, seconds here; empty before.
     """
 
     def __init__(self, folder: SlideFolder) -> None:
         self.version = 0
+        self.saved_at = ""
         self._folder = folder
         self._log = EditLog(folder.edits)
         self._history = History()
@@ -86,6 +90,7 @@ class Journal:
                 f"Cannot write {self._log.path}: {error.strerror or error}. Your last decision is "
                 "not saved; make room or ask for the right to write, and repeat it."
             ) from error
+        self.saved_at = f"{datetime.now():%H:%M:%S}"
         self._events.extend(events)
         self._seen_bytes = self._n_bytes()
         self.corrections: Corrections = replay(self._events)

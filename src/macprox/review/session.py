@@ -102,6 +102,11 @@ class ReviewSession:
         return self._journal.read_only
 
     @property
+    def saved_at(self) -> str:
+        """When the last decision was written, as the clock on the wall says; empty before one."""
+        return self._journal.saved_at
+
+    @property
     def is_stale(self) -> bool:
         """Whether the cells and the answer are older than the log."""
         return self._found_version != self.version

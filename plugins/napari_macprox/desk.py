@@ -1,0 +1,203 @@
+"""The review window: who reviews which slide, what is saved, and one panel a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_macprox.messages import Messages
+from napari_macprox.panels.cells import CellsPanel
+from napari_macprox.panels.gates import GatesPanel
+from napari_macprox.panels.proximity import ProximityPanel
+from napari_macprox.panels.regions import RegionsPanel
+from napari_macprox.panels.sign_off import SignOffPanel
+from napari_macprox.panels.slides import SlidesPanel
+from napari_macprox.panels.verification import VerificationPanel
+from napari_macprox.review import Review
+
+PANELS: dict[str, tuple[type[QWidget], str]] = {
+    "Slides": (SlidesPanel, "All slides of the folder: open one, see what is left to do"),
+    "Gates": (GatesPanel, "Where each marker becomes positive"),
+    "Cells": (CellsPanel, "Look at single cells and correct them"),
+    "Regions": (RegionsPanel, "Draw tumour, and what is to be left out"),
+    "Proximity": (ProximityPanel, "How near macrophages and tumour cells are, and what is chance"),
+    "Check": (VerificationPanel, "Read a random sample of cells without seeing their call"),
+    "Sign-off": (SignOffPanel, "Stand by the slide, and bring the results up to date"),
+}  # fmt: skip
+COLUMNS = 4
+WIDTH_PX = 400
+TITLE = "macprox review"
+
+
+class Desk(QWidget):
+    """The dock widget.
+
+    Attributes
+    ----------
+    review : Review
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setMinimumWidth(WIDTH_PX)
+        self.review = Review(napari_viewer, self)
+        self._messages = Messages()
+        self._pages = QStackedWidget()
+        self._buttons = QButtonGroup(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addLayout(self._who())
+        layout.addLayout(self._state())
+        layout.addWidget(self._messages)
+        layout.addLayout(self._tabs())
+        layout.addWidget(self._pages, 1)
+        self._connect()
+        self._bind_keys()
+        self.turn_to("Slides")
+
+    def turn_to(self, name: str) -> QWidget:
+        """Show a panel, and return it."""
+        self._buttons.button([*PANELS].index(name)).setChecked(True)
+        return self.panel(name)
+
+    def panel(self, name: str) -> QWidget:
+        page = self._pages.widget([*PANELS].index(name))
+        return page.widget()
+
+    # What is there.
+
+    def _who(self) -> QHBoxLayout:
+        self._name = QLineEdit()
+        self._name.setPlaceholderText("Your name")
+        self._name.setToolTip("Every decision is saved with the name of who made it")
+        self._undo = _button("Undo", "Take the last decision back  (Ctrl+Z)")
+        self._redo = _button("Redo", "Make it again  (Ctrl+Shift+Z)")
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Reviewer"))
+        row.addWidget(self._name, 1)
+        row.addWidget(self._undo)
+        row.addWidget(self._redo)
+        return row
+
+    def _state(self) -> QHBoxLayout:
+        self._slide = QLabel("No slide is open")
+        self._slide.setStyleSheet("font-weight: bold;")
+        self._saved = QLabel("")
+        self._saved.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._saved.setToolTip("Every decision is written to the disk at once (edits.jsonl)")
+        row = QHBoxLayout()
+        row.addWidget(self._slide, 1)
+        row.addWidget(self._saved)
+        return row
+
+    def _tabs(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(3)
+        for number, (name, (panel, purpose)) in enumerate(PANELS.items()):
+            button = QToolButton()
+            button.setText(name)
+            button.setToolTip(f"{purpose}  (Alt+{number + 1})")
+            button.setCheckable(True)
+            button.setShortcut(QKeySequence(f"Alt+{number + 1}"))
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            self._buttons.addButton(button, number)
+            grid.addWidget(button, number // COLUMNS, number % COLUMNS)
+            self._pages.addWidget(_scrolled(panel(self.review)))
+        self._buttons.setExclusive(True)
+        return grid
+
+    def _connect(self) -> None:
+        review = self.review
+        self._buttons.idToggled.connect(self._turned)
+        self._name.textChanged.connect(review.rename_reviewer)
+        self._undo.clicked.connect(review.undo)
+        self._redo.clicked.connect(review.redo)
+        review.opened.connect(self._show_slide)
+        review.log_changed.connect(self._show_saved)
+        review.said.connect(self._messages.say)
+        review.busy.connect(self._messages.busy)
+        review.reviewer_changed.connect(self._name.setText)
+
+    def _bind_keys(self) -> None:
+        viewer = self.review.viewer
+        viewer.bind_key("Control-Z", lambda _: self.review.undo(), overwrite=True)
+        viewer.bind_key("Control-Shift-Z", lambda _: self.review.redo(), overwrite=True)
+
+    # What happens.
+
+    def _turned(self, number: int, is_on: bool) -> None:
+        if is_on:
+            self._pages.setCurrentIndex(number)
+
+    def _show_slide(self) -> None:
+        session = self.review.session
+        if session is not None:
+            self._slide.setText(session.slide_id)
+            self._slide.setToolTip(str(session.result.path))
+            self._saved.setText("cannot be changed" if session.read_only else "nothing to save")
+            self._show_undo()
+
+    def _show_saved(self) -> None:
+        session = self.review.session
+        if session is not None:
+            when = session.saved_at
+            self._saved.setText(f"✓ saved {when}" if when else "nothing to save")
+            self._show_undo()
+
+    def _show_undo(self) -> None:
+        session = self.review.session
+        for button, text, key in (
+            (self._undo, session.undo_text if session else "", "Ctrl+Z"),
+            (self._redo, session.redo_text if session else "", "Ctrl+Shift+Z"),
+        ):
+            button.setEnabled(bool(text))
+            button.setToolTip(f"{button.text()}: {text or 'nothing'}  ({key})")
+
+
+def _button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setEnabled(False)
+    return button
+
+
+def _scrolled(panel: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidget(panel)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area
+
+
+def desk_in(viewer: napari.Viewer) -> Desk:
+    """The window's desk; made where there is none yet."""
+    for widget in viewer.window.dock_widgets.values():
+        if isinstance(widget, Desk):
+            return widget
+    _, desk = viewer.window.add_plugin_dock_widget("macprox", "Review")
+    return desk
+
+
+def review_in(viewer: napari.Viewer, path: str | Path) -> Desk:
+    """Open a result folder, or one slide of it, in a window."""
+    desk = desk_in(viewer)
+    desk.review.open_results(path)
+    return desk

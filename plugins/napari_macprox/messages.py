@@ -1,0 +1,77 @@
+"""What the window has to say: sentences that stay until they are read, and what is going on."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+SIGNS = {"info": "ℹ", "warning": "⚠", "error": "✖", "stop": "✖"}
+BARS = {"info": "#4a7fa8", "warning": "#c98a1b", "error": "#b3423a", "stop": "#b3423a"}
+INFO_MS = 6000  # a mere remark goes by itself; what needs somebody stays
+MAX_SHOWN = 4
+
+
+class Messages(QWidget):
+    """The newest sentences, the last on top."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(3)
+        self._busy = QLabel("")
+        self._busy.setVisible(False)
+        self._layout.addWidget(self._busy)
+
+    def say(self, text: str, level: str) -> None:
+        """Show a sentence; the same one is not shown twice."""
+        for there in self._shown():
+            if there.text == text:
+                return
+        note = _Note(text, level)
+        self._layout.insertWidget(1, note)
+        for old in self._shown()[MAX_SHOWN:]:
+            old.leave()
+        if level == "info":
+            QTimer.singleShot(INFO_MS, note, note.leave)
+
+    def busy(self, text: str) -> None:
+        self._busy.setText(f"⏳ {text}")
+        self._busy.setVisible(bool(text))
+
+    def texts(self) -> list[str]:
+        """What can be read now, newest first."""
+        return [note.text for note in self._shown()]
+
+    def clear(self) -> None:
+        for note in self._shown():
+            note.leave()
+
+    def _shown(self) -> list[_Note]:
+        items = (self._layout.itemAt(i).widget() for i in range(self._layout.count()))
+        return [widget for widget in items if isinstance(widget, _Note)]
+
+
+class _Note(QFrame):
+    def __init__(self, text: str, level: str) -> None:
+        super().__init__()
+        self.text = text
+        self.setObjectName("note")
+        self.setStyleSheet(f"QFrame#note {{ border-left: 4px solid {BARS[level]}; }}")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 4, 2, 4)
+        words = QLabel(f"{SIGNS[level]}  {text}")
+        words.setTextFormat(Qt.TextFormat.PlainText)  # names from files are no markup
+        words.setWordWrap(True)
+        words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        close = QToolButton()
+        close.setText("×")
+        close.setToolTip("Read; put it away")
+        close.setAutoRaise(True)
+        close.clicked.connect(self.leave)
+        row.addWidget(words, 1)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+
+    def leave(self) -> None:
+        self.setParent(None)
+        self.deleteLater()
