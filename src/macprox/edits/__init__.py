@@ -1,5 +1,6 @@
 """The reviewer's events: appended one line at a time, never rewritten, replayed onto a table."""
 
+from macprox.edits.applying import apply_to_cells
 from macprox.edits.events import (
     CellDeleted,
     CellEvent,
@@ -17,9 +18,12 @@ from macprox.edits.events import (
     now_utc,
 )
 from macprox.edits.log import EditLog
-from macprox.edits.replay import Corrections, GateCorrection, apply_to_cells, replay
+from macprox.edits.lost import lost_gates, lost_sentence
+from macprox.edits.naming import SAME_CELL_UM
+from macprox.edits.replay import Corrections, GateCorrection, replay
 
 __all__ = [
+    "SAME_CELL_UM",
     "CellDeleted",
     "CellEvent",
     "CellMarked",
@@ -37,6 +41,8 @@ __all__ = [
     "SignOffWithdrawn",
     "SignedOff",
     "apply_to_cells",
+    "lost_gates",
+    "lost_sentence",
     "now_utc",
     "replay",
 ]

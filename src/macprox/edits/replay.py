@@ -1,31 +1,28 @@
-"""Where the reviewer's events lead, and what they do to a cell table."""
+"""Where the reviewer's events lead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from macprox.edits.events import (
     CellDeleted,
     CellEvent,
+    CellMarked,
     CellRestored,
+    CellsRedrawn,
     Event,
     GateConfirmed,
     GateMoved,
     PhenotypeSet,
+    RedrawWithdrawn,
     RegionDrawn,
     SignedOff,
+    SignOffWithdrawn,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-# A cell found by position may have moved by rounding or by a neighbouring pixel, not further:
-# two nuclei are at least 4 um apart, so within 2 um there is one candidate.
-SAME_CELL_UM = 2.0
+from macprox.edits.naming import CellNames
 
 
 @dataclass(frozen=True)
@@ -48,15 +45,22 @@ class Corrections:
     phenotypes : tuple of PhenotypeSet
         One a cell.
     deleted : tuple of CellDeleted
+    marked : tuple of CellMarked
+        One a cell.
+    redraws : tuple of CellsRedrawn
+        Those that were not withdrawn, in the order of the log.
     regions : dict of (kind, region_id) to RegionDrawn
         Those that were not withdrawn.
     signed_off : SignedOff or None
     changed_since_sign_off : bool
+        What was done and undone again is no change.
     """
 
     gates: dict[tuple[str, str | None], GateCorrection] = field(default_factory=dict)
     phenotypes: tuple[PhenotypeSet, ...] = ()
     deleted: tuple[CellDeleted, ...] = ()
+    marked: tuple[CellMarked, ...] = ()
+    redraws: tuple[CellsRedrawn, ...] = ()
     regions: dict[tuple[str, str], RegionDrawn] = field(default_factory=dict)
     signed_off: SignedOff | None = None
     changed_since_sign_off: bool = False
@@ -65,16 +69,67 @@ class Corrections:
         """The current drawings of a kind, ``"tumour"`` or ``"exclusion"``."""
         return [event for (of_kind, _), event in self.regions.items() if of_kind == kind]
 
+    def content(self) -> dict[str, Any]:
+        """What results depend on, for JSON: no times, no sign-off, nothing that was undone."""
+        gates = ((key, g) for key, g in self.gates.items() if g.value is not None)
+        return {
+            "gates": sorted([m, p or "", g.value, g.confirmed, g.by] for (m, p), g in gates),
+            "phenotypes": sorted([*_who_and_where(e), e.after or ""] for e in self.phenotypes),
+            "deleted": sorted(_who_and_where(event) for event in self.deleted),
+            "marked": sorted([*_who_and_where(e), e.after or ""] for e in self.marked),
+            "redraws": [[e.redraw_id, e.removed, e.added] for e in self.redraws],
+            "regions": [[kind, e.after, e.reason] for (kind, _), e in self.regions.items()],
+        }
+
+    def by_reviewer(self) -> dict[str, int]:
+        """How many of the standing decisions are whose, in name order."""
+        decisions: Sequence[Event] = (
+            *self.phenotypes, *self.deleted, *self.marked, *self.redraws, *self.regions.values(),
+        )  # fmt: skip
+        found = Counter(event.reviewer for event in decisions)
+        found.update(gate.by for gate in self.gates.values() if gate.value is not None)
+        return dict(sorted(found.items()))
+
+
+def _who_and_where(event: CellEvent) -> list[Any]:
+    anchor_px = -1 if event.anchor_px is None else event.anchor_px
+    return [event.x_um, event.y_um, anchor_px, event.reviewer]
+
 
 def replay(events: Iterable[Event]) -> Corrections:
-    """Where the events lead, read in order; later ones win."""
+    """Where the events lead, read in order; later ones win.
+
+    A drawing of cells that was withdrawn is as if it had never been; what was said before of
+    cells that a standing one removed is no longer said.
+    """
+    events = list(events)
+    found = _decisions(events)
+    signed_off, n_before = _sign_off(events)
+    if signed_off is None:
+        return found
+    changed = (
+        n_before + 1 < len(events) and _decisions(events[:n_before]).content() != found.content()
+    )
+    return replace(found, signed_off=signed_off, changed_since_sign_off=changed)
+
+
+def _sign_off(events: Sequence[Event]) -> tuple[SignedOff | None, int]:
+    """The sign-off that still stands, and how many events it had before it."""
+    for number, event in reversed(list(enumerate(events))):
+        if isinstance(event, SignedOff):
+            return event, number
+        if isinstance(event, SignOffWithdrawn):
+            break
+    return None, 0
+
+
+def _decisions(events: Sequence[Event]) -> Corrections:
+    """Everything but the sign-off. Drawings first: which of them stand is known only at the end."""
+    redraws = _standing_redraws(events)
     gates: dict[tuple[str, str | None], GateCorrection] = {}
-    phenotypes: dict[object, PhenotypeSet] = {}
-    deleted: dict[object, CellDeleted] = {}
     regions: dict[tuple[str, str], RegionDrawn] = {}
-    signed_off, changed = None, False
+    of_cells = _OfCells()
     for event in events:
-        changed = signed_off is not None and not isinstance(event, SignedOff)
         match event:
             case GateMoved():
                 gates[event.marker, event.parent] = GateCorrection(
@@ -84,92 +139,61 @@ def replay(events: Iterable[Event]) -> Corrections:
                 gates[event.marker, event.parent] = GateCorrection(
                     event.value, True, event.reviewer, event.time
                 )
-            case PhenotypeSet():
-                _set_or_drop(phenotypes, _cell_key(event), event, keep=event.after is not None)
-            case CellDeleted():
-                deleted[_cell_key(event)] = event
-            case CellRestored():
-                deleted.pop(_cell_key(event), None)
             case RegionDrawn():
                 key = event.kind, event.region_id
                 _set_or_drop(regions, key, event, keep=event.after is not None)
-            case SignedOff():
-                signed_off = event
+            case CellEvent():
+                of_cells.take(event)
+            case CellsRedrawn() if redraws.get(event.redraw_id) is event:
+                of_cells.forget(event.removed)
     return Corrections(
         gates=gates,
-        phenotypes=tuple(phenotypes.values()),
-        deleted=tuple(deleted.values()),
+        phenotypes=tuple(of_cells.phenotypes.values()),
+        deleted=tuple(of_cells.deleted.values()),
+        marked=tuple(of_cells.marked.values()),
+        redraws=tuple(redraws.values()),
         regions=regions,
-        signed_off=signed_off,
-        changed_since_sign_off=changed,
     )
 
 
-def apply_to_cells(
-    cells: pd.DataFrame, corrections: Corrections
-) -> tuple[pd.DataFrame, list[CellEvent]]:
-    """A table with its cells relabelled and deleted as the reviewer said.
-
-    A cell is found by ``anchor_px`` if the cell of that anchor lies within 2 um of where the
-    event saw it; else by position, the nearest centroid within 2 um.
-
-    Parameters
-    ----------
-    cells : DataFrame
-        Of one slide, with ``x_um, y_um, phenotype`` and perhaps ``anchor_px``.
-    corrections : Corrections
-
-    Returns
-    -------
-    DataFrame
-        A copy; ``phenotype_source`` is ``reviewer`` where a phenotype was set by hand.
-    list of CellEvent
-        Those whose cell is not there any more: to be shown, never dropped silently.
-    """
-    cells = cells.copy()
-    events: list[CellEvent] = [*corrections.phenotypes, *corrections.deleted]
-    if not events:
-        return cells, []
-    rows = _find_rows(cells, events)
-    unmatched = [event for event, row in zip(events, rows, strict=True) if row < 0]
-    n_set = len(corrections.phenotypes)
-    if "phenotype_source" not in cells:
-        cells["phenotype_source"] = "auto"
-    phenotype = cells["phenotype"].astype(object).to_numpy(copy=True)
-    source = cells["phenotype_source"].astype(object).to_numpy(copy=True)
-    for event, row in zip(corrections.phenotypes, rows[:n_set], strict=True):
-        if row >= 0:
-            phenotype[row], source[row] = event.after, "reviewer"
-    cells["phenotype"], cells["phenotype_source"] = phenotype, source
-    kept = np.ones(len(cells), dtype=bool)
-    kept[rows[n_set:][rows[n_set:] >= 0]] = False
-    return cells.loc[kept].reset_index(drop=True), unmatched
+def _standing_redraws(events: Sequence[Event]) -> dict[str, CellsRedrawn]:
+    standing: dict[str, CellsRedrawn] = {}
+    for event in events:
+        if isinstance(event, CellsRedrawn | RedrawWithdrawn):
+            standing.pop(event.redraw_id, None)  # drawn again stands where it was drawn again
+        if isinstance(event, CellsRedrawn):
+            standing[event.redraw_id] = event
+    return standing
 
 
-def _find_rows(cells: pd.DataFrame, events: list[CellEvent]) -> np.ndarray:
-    """Row of each event's cell, -1 where there is none."""
-    from scipy.spatial import cKDTree
+class _OfCells:
+    """What stands of single cells, by the cell's number."""
 
-    xy = cells[["x_um", "y_um"]].to_numpy(dtype=float)
-    if not len(xy):
-        return np.full(len(events), -1)
-    anchors = cells["anchor_px"].tolist() if "anchor_px" in cells else []
-    row_of_anchor = {anchor: row for row, anchor in enumerate(anchors)}
-    places = np.array([[event.x_um, event.y_um] for event in events])
-    distance, nearest = cKDTree(xy).query(places, distance_upper_bound=SAME_CELL_UM * (1 + 1e-9))
-    rows = np.where(np.isfinite(distance), nearest, -1)
-    for i, event in enumerate(events):
-        row = row_of_anchor.get(event.anchor_px, -1) if event.anchor_px is not None else -1
-        if row >= 0 and np.hypot(*(xy[row] - places[i])) <= SAME_CELL_UM:
-            rows[i] = row
-    return rows
+    def __init__(self) -> None:
+        self.phenotypes: dict[int, PhenotypeSet] = {}
+        self.deleted: dict[int, CellDeleted] = {}
+        self.marked: dict[int, CellMarked] = {}
+        self._names = CellNames()
 
+    def take(self, event: CellEvent) -> None:
+        number = self._names.number(event.anchor_px, event.x_um, event.y_um)
+        match event:
+            case PhenotypeSet():
+                _set_or_drop(self.phenotypes, number, event, keep=event.after is not None)
+            case CellMarked():
+                _set_or_drop(self.marked, number, event, keep=event.after is not None)
+            case CellDeleted():
+                self.deleted[number] = event
+            case CellRestored():
+                self.deleted.pop(number, None)
 
-def _cell_key(event: CellEvent) -> object:
-    """Events about the same cell: by anchor, else by place to a tenth of a micrometre."""
-    if event.anchor_px is not None:
-        return event.anchor_px
-    return round(event.x_um, 1), round(event.y_um, 1)
+    def forget(self, removed: Iterable[dict[str, Any]]) -> None:
+        """What was said of cells that are drawn away."""
+        for cell in removed:
+            number = self._names.find(cell["anchor_px"], cell["x_um"], cell["y_um"])
+            if number is not None:
+                for said in (self.phenotypes, self.deleted, self.marked):
+                    said.pop(number, None)
 
 
 def _set_or_drop(table: dict, key: object, event: Event, keep: bool) -> None:
