@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from macprox import __version__
 
+# As a person meets them, not as the modules beside this one are imported.
+ORDER = (
+    "demo", "inspect", "init", "run", "review", "update", "sensitivity", "calibrate", "stats",
+    "export", "simulate",
+)  # fmt: skip
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+
 app = typer.Typer(
     name="macprox",
+    cls=_InOrder,
     help="Where do macrophages sit relative to the tumour, and does it matter?",
     no_args_is_help=True,
     add_completion=False,
