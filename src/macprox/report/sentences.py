@@ -113,9 +113,9 @@ def _p(row, reason: str) -> Shown:
 
 def _sentence(row, direction: Direction, study, kind: str) -> str:
     """Seen, then expected, then how sure: in that order, so that nobody reads p first."""
-    seen = _seen(row, direction, study)
+    saw = seen(row, direction, study)
     if not is_number(row["expected"]):
-        return f"{seen} What the null expects is not known: {text_of(row['reason'])}."
+        return f"{saw} What the null expects is not known: {text_of(row['reason'])}."
     tumour = study.proximity.tumour
     moved = direction.target if direction.source == tumour else direction.source
     if kind == LINEAGE:
@@ -124,12 +124,13 @@ def _sentence(row, direction: Direction, study, kind: str) -> str:
         supposed = f"the {noun(moved, study, plural=True)} were placed at random among the "
         supposed += "non-tumour cells"
     return (
-        f"{seen} If {supposed}{strata_text(study)}, {percent_text(row['expected'])} would be "
+        f"{saw} If {supposed}{strata_text(study)}, {percent_text(row['expected'])} would be "
         f"expected{_comparison(row, study)}."
     )
 
 
-def _seen(row, direction: Direction, study) -> str:
+def seen(row, direction: Direction, study) -> str:
+    """``"14 % of 812 tumour cells have a macrophage within 20 µm."``"""
     n = count_text(row["n_source"])
     share, have = (percent_text(row["value"]), "have") if row["value"] else ("None", "has")
     source = noun(direction.source, study, plural=True)
