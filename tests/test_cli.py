@@ -17,11 +17,12 @@ from rich.console import Console
 import macprox as mp
 import small_runs
 from macprox.cli import STOPPED
+from macprox.cli.app import ORDER as VERBS
 from macprox.progress import Bars
 from small_runs import macprox
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_data"
-VERBS = ("demo", "inspect", "init", "run", "update", "stats", "export", "simulate")
+
 PROGRAM = Path(sys.executable).with_name("macprox")
 
 
