@@ -6,7 +6,15 @@ import pytest
 
 from macprox.edits.replay import GateCorrection
 from macprox.errors import TableError
-from macprox.phenotype.gate_table import GATE_COLUMNS, apply_gates, gate_table, sensitivity
+from macprox.phenotype.gate_table import (
+    GATE_COLUMNS,
+    above_gate,
+    apply_gates,
+    gate_name,
+    gate_of,
+    gate_table,
+    sensitivity,
+)
 from macprox.phenotype.gates import MarkerParameters, propose_gate
 
 
@@ -222,9 +230,8 @@ def test_a_marker_that_was_not_measured_is_refused():
     gates = gate_table(cells, {"CD68": MarkerParameters()})
     with pytest.raises(TableError, match="needs the column mean_cd68_cell"):
         apply_gates(cells[["mean_cd68_nucleus"]], gates)
-    within = {("CD68", "Tumour"): GateCorrection(1.0, True, "MB", "2026-01-02T03:04:05Z")}
-    with pytest.raises(TableError, match="gated 'CD68' within 'Tumour'"):
-        gate_table(cells, {"CD68": MarkerParameters()}, within)
+    with pytest.raises(TableError, match="no gate of 'CD163'; found CD68"):
+        above_gate(cells, gates, "CD163")
 
 
 def test_sensitivity_is_ten_per_cent_of_the_gate():
@@ -233,3 +240,93 @@ def test_sensitivity_is_ten_per_cent_of_the_gate():
     assert sensitivity(values, 9.4) == (75.0, 75.0, 50.0)
     assert sensitivity(np.array([-1.0, -0.95]), -1.0) == (50.0, 100.0, 0.0)
     assert np.isnan(sensitivity(np.array([np.nan]), 1.0)).all()
+
+
+MARKERS = {name: MarkerParameters(gate=10.0) for name in ("MARCO", "CD68", "panCK")}
+
+
+def eight_kinds():
+    """Every combination of three markers: 20 where positive for all cells, else 0."""
+    on = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)]) * 20.0
+    return cells_of(marco_cell=on[:, 0], cd68_cell=on[:, 1], panck_cell=on[:, 2])
+
+
+def by_hand(value, confirmed=True):
+    return GateCorrection(value, confirmed, "Dr B", "2026-01-02T03:04:05Z")
+
+
+def marco_positive(cells, corrections):
+    gates = gate_table(cells, MARKERS, corrections)
+    return apply_gates(cells, gates)["marco_positive"].to_numpy(), gates
+
+
+def test_cells_of_a_parent_are_held_to_the_parent_s_gate_and_others_are_not():
+    cells = eight_kinds()
+    whole, _ = marco_positive(cells, {})
+    np.testing.assert_array_equal(whole, cells["mean_marco_cell"] > 10)  # control
+    positive, gates = marco_positive(cells, {("MARCO", "CD68"): by_hand(30.0)})
+    macrophage = cells["mean_cd68_cell"] > 10
+    np.testing.assert_array_equal(positive, whole & ~macrophage)
+    lower, _ = marco_positive(cells, {("MARCO", "CD68"): by_hand(-1.0)})
+    np.testing.assert_array_equal(lower, whole | macrophage)
+    assert gates[["marker", "parent"]].to_numpy().tolist() == [
+        ["MARCO", ""], ["MARCO", "CD68"], ["CD68", ""], ["panCK", ""],
+    ]  # fmt: skip
+
+
+def test_of_several_parents_the_highest_gate_holds():
+    cells = eight_kinds()
+    both = {("MARCO", "panCK"): by_hand(30.0), ("MARCO", "CD68"): by_hand(-1.0)}
+    positive, gates = marco_positive(cells, both)
+    keratin, macrophage = cells["mean_panck_cell"] > 10, cells["mean_cd68_cell"] > 10
+    of_neither = ~keratin & ~macrophage & (cells["mean_marco_cell"] > 10)
+    np.testing.assert_array_equal(positive, (macrophage & ~keratin) | of_neither)
+    assert gates["parent"].tolist() == ["", "CD68", "panCK", "", ""]  # in the study's order
+
+
+def test_per_cents_of_a_parent_s_gate_are_of_the_parent_s_cells():
+    cells = eight_kinds()
+    cells.loc[cells["mean_cd68_cell"] == 0, "mean_marco_cell"] = 100.0
+    _, gates = marco_positive(cells, {("MARCO", "CD68"): by_hand(19.0, confirmed=False)})
+    row = gate_of(gates, "MARCO", "CD68")
+    assert (row["percent_positive"], row["percent_positive_plus10"]) == (50.0, 0.0)
+    assert gate_of(gates, "MARCO")["percent_positive"] == 75.0
+    assert (row["source"], row["by"], row["confirmed"]) == ("reviewer", "Dr B", False)
+    assert gate_of(gates, "MARCO", "panCK") is None
+    assert gate_name("MARCO", "CD68") == "MARCO among CD68+"
+    assert gate_name("MARCO") == "MARCO"
+
+
+def test_a_parent_s_own_parent_does_not_decide_who_its_cells_are():
+    """Two markers gated among each other's cells have no circle to run in."""
+    cells = eight_kinds()
+    each = {("MARCO", "CD68"): by_hand(30.0), ("CD68", "MARCO"): by_hand(30.0)}
+    called = apply_gates(cells, gate_table(cells, MARKERS, each))
+    marco, cd68 = cells["mean_marco_cell"] > 10, cells["mean_cd68_cell"] > 10
+    np.testing.assert_array_equal(called["marco_positive"], marco & ~cd68)
+    np.testing.assert_array_equal(called["cd68_positive"], cd68 & ~marco)
+
+
+def test_a_gate_that_was_taken_back_or_has_no_such_marker_is_none():
+    cells = eight_kinds()
+    gone = {("MARCO", "CD68"): by_hand(None), ("MARCO", "CD3"): by_hand(5.0)}
+    pd.testing.assert_frame_equal(gate_table(cells, MARKERS, gone), gate_table(cells, MARKERS))
+    with pytest.raises(TableError, match="'CD68' among its own positive cells"):
+        gate_table(cells, MARKERS, {("CD68", "CD68"): by_hand(5.0)})
+
+
+def test_proposals_made_before_are_not_made_again(monkeypatch):
+    cells, kept = bimodal_cells(), {}
+    markers = {"CD68": MarkerParameters(), "FOXP3": MarkerParameters("nucleus")}
+    among = {("CD68", "FOXP3"): by_hand(5.0), ("FOXP3", "CD68"): by_hand(5.0)}
+    fresh = gate_table(cells, markers, among, kept)
+    assert len(kept) == 4
+
+    def refuse(*_):
+        raise AssertionError("a proposal was made twice")
+
+    monkeypatch.setattr("macprox.phenotype.gate_table.propose_gate", refuse)
+    whole = fresh[fresh["parent"] == ""].reset_index(drop=True)
+    pd.testing.assert_frame_equal(gate_table(cells, markers, {}, kept), whole)
+    with pytest.raises(AssertionError, match="twice"):  # control
+        gate_table(cells, markers)
