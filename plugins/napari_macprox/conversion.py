@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import shapely
 import zarr
 
@@ -29,13 +30,14 @@ from macprox.report.overview import (
 from macprox.report.style import phenotype_colours
 from macprox.slide import Slide
 from macprox.starter_study import guess_panel
-from napari_macprox.lazy import ClassView, SlidePlane
+from napari_macprox.lazy import ClassView, CoarsePlane, SlidePlane
 
 if TYPE_CHECKING:
-    import pandas as pd
     from shapely import MultiPolygon
 
-    from macprox.results import SlideResult
+    from macprox.regions import Regions
+    from macprox.results import Overview, SlideResult
+    from macprox.study import Study
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -45,13 +47,20 @@ GLIMPSE_BOX_PX = 512
 MAX_POINTS = 50_000  # more cells than this make a points layer slow; a fixed stride thins them
 POINT_UM = 9.0
 CELL_OPACITY = 0.6  # the stain must stay visible underneath
+# Of class 0. Colours come as a list, which napari looks up with numpy; for a dict it compiles code
+# the first time a window needs it, for three seconds.
+UNSEEN = "transparent"
 FAINT_ALPHA = "50"  # "Other" is most of many slides and the least of their news
 OUTLINE_FRAC = 1 / 400  # of the slide's width: visible in the overview
 OUTLINE_UM = (1.0, 20.0)
-OUTLINE_DETAIL_UM = 0.5  # corners nearer to a straight line than this are left out
+OUTLINE_DETAIL_FRAC = 0.25  # corners nearer to a straight line than this of the width are left out
 
 
-def slide_layers(slide: Slide, colours: Mapping[str, str] | None = None) -> list[LayerData]:
+def slide_layers(
+    slide: Slide,
+    colours: Mapping[str, str] | None = None,
+    overview: Overview | None = None,
+) -> list[LayerData]:
     """One additive image layer a channel, as a pyramid where the file holds one.
 
     Parameters
@@ -60,16 +69,27 @@ def slide_layers(slide: Slide, colours: Mapping[str, str] | None = None) -> list
     colours : dict of str to str, optional
         Colour of each channel to show; the others are there, switched off. Default: nuclei,
         tumour marker and macrophage markers, guessed from the channels' names.
+    overview : Overview, optional
+        What a result keeps of the slide: contrast is judged on it, and it stands for the levels
+        that the file lacks, so that opening reads no pixel of the file.
     """
     shown = dict(guessed_colours(slide.channels) if colours is None else colours)
     spare = cycle(OTHER_COLOURS)
+    coarse = {} if overview is None else dict(zip(overview.channels, overview.mean, strict=True))
     layers: list[LayerData] = []
     for channel in slide.channels:
-        levels = [SlidePlane(slide, channel, level) for level in range(len(slide.level_shapes))]
-        about = _image(channel, shown.get(channel) or next(spare), _glimpse(levels[-1]))
-        about |= _placed(slide.pixel_size_um) | _from(slide.slide_id, slide.path)
+        levels: list[Any] = [SlidePlane(slide, channel, i) for i in range(len(slide.level_shapes))]
+        seen = coarse.get(channel)
+        if overview is not None and seen is not None:
+            levels += _coarser(slide, seen, overview.pixel_size_um)
+        about = _image(
+            channel,
+            shown.get(channel) or next(spare),
+            _glimpse(levels[-1]) if seen is None else seen,
+        )
+        about |= placed(slide.pixel_size_um) | _from(slide.slide_id, slide.path)
         about |= {"visible": channel in shown, "multiscale": len(levels) > 1}
-        layers.append((_whole_or_pyramid(levels), about, "image"))
+        layers.append((whole_or_pyramid(levels), about, "image"))
     return layers
 
 
@@ -83,8 +103,9 @@ def result_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
     lacking : str or None
         Why the slide is shown at low resolution only.
     """
-    pixels, lacking = _pixel_layers(result)
-    return [*pixels, _cell_layer(result), *_outline_layers(result)], lacking
+    pixels, lacking = pixel_layers(result)
+    cells, _ = cell_layer(result, result.cells())
+    return [*pixels, cells, *outline_layers(result, result.regions())], lacking
 
 
 def guessed_colours(channels: tuple[str, ...]) -> dict[str, str]:
@@ -110,11 +131,14 @@ def classes_of(cells: pd.DataFrame, colours: Mapping[str, str]) -> np.ndarray:
     number = {phenotype: i for i, phenotype in enumerate(colours, start=1)}
     ids = cells["cell_id"].to_numpy(np.int64)
     classes = np.zeros(int(ids.max(initial=0)) + 1, np.min_scalar_type(len(number)))
-    classes[ids] = cells["phenotype"].astype(str).map(number).to_numpy()
+    code_of_cell, phenotypes = pd.factorize(cells["phenotype"])  # a million names: map each once
+    numbers = np.array([number[str(name)] for name in phenotypes], classes.dtype)
+    classes[ids] = numbers[code_of_cell] if len(ids) else 0
     return classes
 
 
-def _pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
+def pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
+    """The stain under a result, and why it is shown at low resolution only, if it is."""
     source = result.manifest["source"]
     channels = tuple(source["channels"])
     if not channels:  # a table that another tool made never had pixels here
@@ -127,7 +151,7 @@ def _pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
     if slide.fingerprint != source["fingerprint"]:
         reason = f"{slide.path} is no longer the file that these results were made from"
         return _overview_layers(result, colours), f"Shown at low resolution: {reason}."
-    return slide_layers(slide, colours), None
+    return slide_layers(slide, colours, result.overview()), None
 
 
 def _overview_layers(result: SlideResult, colours: Mapping[str, str]) -> list[LayerData]:
@@ -137,26 +161,40 @@ def _overview_layers(result: SlideResult, colours: Mapping[str, str]) -> list[La
     layers: list[LayerData] = []
     for channel, plane in zip(overview.channels, overview.mean, strict=True):
         about = _image(f"{channel} (overview)", colours.get(channel, OTHER_COLOURS[-1]), plane)
-        about |= _placed(overview.pixel_size_um) | _from(result.slide_id, result.path)
+        about |= placed(overview.pixel_size_um) | _from(result.slide_id, result.path)
         layers.append((plane, about | {"visible": channel in colours}, "image"))
     return layers
 
 
-def _cell_layer(result: SlideResult) -> LayerData:
-    cells = result.cells()
-    colours = _phenotype_colours(result, cells)
+def cell_layer(result: SlideResult, cells: pd.DataFrame) -> tuple[LayerData, list[ClassView]]:
+    """The cells, coloured by phenotype.
+
+    Parameters
+    ----------
+    result : SlideResult
+        Whose labels are seen.
+    cells : DataFrame
+        Its cells as they are called now; an id without a row is background.
+
+    Returns
+    -------
+    LayerData
+        A class view of the multiscale labels; points for the table of another tool.
+    list of ClassView
+        The levels of that view, to give cells other classes; empty for points.
+    """
+    colours = colours_of(result.study, cells)
     about = {"name": "cells", "blending": "translucent"} | _from(result.slide_id, result.path)
     if not result.folder.labels.exists():
-        return _points(cells, colours, about)
-    about |= _placed(result.pixel_size_um) | {"opacity": CELL_OPACITY}
-    unseen = {None: "transparent", 0: "transparent"}
+        return _points(cells, colours, about), []
+    about |= placed(result.pixel_size_um) | {"opacity": CELL_OPACITY}
     tints = {name: c + FAINT_ALPHA if name == OTHER else c for name, c in colours.items()}
-    about["colormap"] = unseen | dict(enumerate(tints.values(), start=1))
+    about["colormap"] = [UNSEEN, *tints.values()]
     about["features"] = {"index": [*range(len(colours) + 1)], "phenotype": ["none", *colours]}
     classes = classes_of(cells, colours)
-    levels = [ClassView(ids, classes) for ids in _label_levels(result.folder.labels / "cells")]
-    about["multiscale"] = len(levels) > 1
-    return _whole_or_pyramid(levels), about, "labels"
+    views = [ClassView(ids, classes) for ids in _label_levels(result.folder.labels / "cells")]
+    about["multiscale"] = len(views) > 1
+    return (whole_or_pyramid(views), about, "labels"), views
 
 
 def _label_levels(group: Path) -> list[zarr.Array]:
@@ -166,10 +204,10 @@ def _label_levels(group: Path) -> list[zarr.Array]:
     return [zarr.open_array(str(group / path), mode="r") for path in paths]
 
 
-def _phenotype_colours(result: SlideResult, cells: pd.DataFrame) -> dict[str, str]:
+def colours_of(study: Study, cells: pd.DataFrame) -> dict[str, str]:
     """The report's colours; a phenotype that only the table names comes after the study's."""
-    study = result.study
-    named = dict.fromkeys([*study.phenotypes, *sorted(cells["phenotype"].astype(str).unique())])
+    called = sorted(map(str, cells["phenotype"].unique()))
+    named = dict.fromkeys([*study.phenotypes, *called])
     return phenotype_colours([*named], study.proximity.tumour, study.proximity.macrophages)
 
 
@@ -185,8 +223,8 @@ def _points(cells: pd.DataFrame, colours: Mapping[str, str], about: dict[str, An
     return drawn[["y_um", "x_um"]].to_numpy(float), about, "points"
 
 
-def _outline_layers(result: SlideResult) -> list[LayerData]:
-    regions = result.regions()
+def outline_layers(result: SlideResult, regions: Regions) -> list[LayerData]:
+    """Tissue, exclusions and tumour border, those that there are."""
     drawn = (
         ("tissue", regions.tissue_window, "#8a94a0"),
         ("exclusions", regions.exclusions, "#ff5a36"),
@@ -203,7 +241,7 @@ def _outline_layers(result: SlideResult) -> list[LayerData]:
 
 def _outline(area: MultiPolygon, about: dict[str, Any]) -> LayerData:
     """Every ring as a closed path: napari's polygons know no holes."""
-    simple = as_multipolygon(area.simplify(OUTLINE_DETAIL_UM))
+    simple = as_multipolygon(area.simplify(OUTLINE_DETAIL_FRAC * about["edge_width"]))
     rings = [ring for piece in simple.geoms for ring in (piece.exterior, *piece.interiors)]
     about = about | {"shape_type": "path", "face_color": "transparent", "units": ("um", "um")}
     return [shapely.get_coordinates(ring)[:, ::-1] for ring in rings], about, "shapes"
@@ -219,12 +257,24 @@ def _image(name: str, colour: str, plane: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _whole_or_pyramid(levels: list) -> Any:
+def _coarser(slide: Slide, coarse: np.ndarray, coarse_um: float) -> list[CoarsePlane]:
+    """Levels below the file's own, halving down to the overview."""
+    height, width = slide.level_shapes[-1]
+    pixel_um = slide.pixel_size_um * slide.shape[1] / width
+    levels = []
+    while max(height, width) > GLIMPSE_PX and pixel_um < coarse_um:
+        height, width, pixel_um = -(-height // 2), -(-width // 2), 2 * pixel_um
+        levels.append(CoarsePlane(coarse, (height, width), coarse_um / pixel_um, slide.dtype))
+    return levels
+
+
+def whole_or_pyramid(levels: list) -> Any:
     """napari takes a pyramid of one level for a stack."""
     return levels if len(levels) > 1 else levels[0]
 
 
-def _placed(pixel_size_um: float) -> dict[str, Any]:
+def placed(pixel_size_um: float) -> dict[str, Any]:
+    """Where napari draws the pixels of a slide: its centres at the half."""
     return {
         "scale": (pixel_size_um, pixel_size_um),
         "translate": (pixel_size_um / 2, pixel_size_um / 2),

@@ -35,6 +35,103 @@ class SlidePlane:
         return np.asarray(self[:, :], dtype=dtype)
 
 
+class CoarsePlane:
+    """A plane ``(y, x)`` made of a coarser one by repeating its pixels, those asked for alone.
+
+    It stands for the pyramid levels that a slide's file lacks: without them napari would read the
+    whole of the finest level to show an overview.
+
+    Parameters
+    ----------
+    coarse : (y, x) array
+    shape : (int, int)
+        What the plane pretends to be.
+    coarse_px : float
+        Side of a coarse pixel, in the plane's pixels.
+    dtype : numpy.dtype
+        Of the finer levels, to which values are rounded.
+    """
+
+    def __init__(
+        self, coarse: np.ndarray, shape: tuple[int, int], coarse_px: float, dtype: np.dtype
+    ) -> None:
+        self._coarse = coarse
+        self._coarse_px = coarse_px
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.ndim = 2
+        self.size = shape[0] * shape[1]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        rows, columns = (
+            np.minimum(((np.arange(n)[part] + 0.5) / self._coarse_px).astype(int), limit - 1)
+            for part, n, limit in zip(_two_axes(key), self.shape, self._coarse.shape, strict=True)
+        )
+        found = self._coarse[rows][..., columns]
+        return (np.rint(found) if self.dtype.kind in "iu" else found).astype(self.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:, :], dtype=dtype)
+
+
+class LabelPlane:
+    """One level of a label image ``(y, x)`` that remembers the ids of what was last looked at.
+
+    Several views of the same cells share one: a cut that is dragged, or a cell that gets another
+    phenotype, changes what the ids mean and not the ids.
+
+    Parameters
+    ----------
+    labels : array (y, x)
+        Cell ids, 0 is background; a zarr array or anything that slices like one.
+    """
+
+    N_KEPT = 2  # the view, and the coarsest level as a whole for the thumbnail
+
+    def __init__(self, labels: Any) -> None:
+        self.labels = labels
+        self._kept: dict[tuple, np.ndarray] = {}
+        self._rims: dict[tuple, np.ndarray] = {}
+        self.n_read_px = 0
+        self.shape = labels.shape
+        self.chunks = getattr(labels, "chunks", self.shape)
+
+    def ids(self, key: Any) -> np.ndarray:
+        """Ids as indices, so that looking them up needs no conversion."""
+        place = _place(key, self.shape)
+        if place is None:
+            return np.asarray(self.labels[key]).astype(np.intp)
+        if place not in self._kept:
+            while len(self._kept) >= self.N_KEPT:
+                oldest = next(iter(self._kept))
+                del self._kept[oldest]
+                self._rims.pop(oldest, None)
+            self._kept[place] = np.asarray(self.labels[key]).astype(np.intp)
+            self.n_read_px += self._kept[place].size
+        return self._kept[place]
+
+    def rims(self, key: Any) -> np.ndarray:
+        """Which pixels touch another cell or the background: each cell's own outermost ones."""
+        place = _place(key, self.shape)
+        if place is None:
+            return np.ones(np.shape(self.labels[key]), bool)
+        ids = self.ids(key)
+        if place not in self._rims:
+            self._rims[place] = _rims(ids)
+        return self._rims[place]
+
+    def at(self, row: int, column: int) -> int:
+        """The id of one pixel; 0 beyond the edges."""
+        height, width = self.shape
+        there = 0 <= row < height and 0 <= column < width
+        return int(self.labels[row, column]) if there else 0
+
+    def forget(self) -> None:
+        """The labels on disk have changed."""
+        self._kept.clear()
+        self._rims.clear()
+
+
 class ClassView:
     """A label image seen as classes: ``(y, x)``, each cell's id replaced by its class when read.
 
@@ -43,26 +140,54 @@ class ClassView:
 
     Parameters
     ----------
-    labels : array (y, x)
-        Cell ids, 0 is background; a zarr array or anything that slices like one.
+    labels : LabelPlane or array (y, x)
+        Cell ids, 0 is background.
     class_of_cell : (n + 1,) unsigned integer
         The class of each id; entry 0 is the background's. Ids beyond the end are background.
+    outlined : bool
+        Leave out the inside of each cell. Made from the ids, so that two touching cells of one
+        class stay two.
     """
 
-    def __init__(self, labels: Any, class_of_cell: np.ndarray) -> None:
-        self._labels = labels
-        self._class_of_cell = np.append(class_of_cell, class_of_cell[:1])
-        self.shape = labels.shape
+    def __init__(self, labels: Any, class_of_cell: np.ndarray, outlined: bool = False) -> None:
+        self.plane = labels if isinstance(labels, LabelPlane) else LabelPlane(labels)
+        self.recolour(class_of_cell)
+        self.outlined = outlined
+        self.shape = self.plane.shape
         self.dtype = class_of_cell.dtype
         self.ndim = 2
         self.size = self.shape[0] * self.shape[1]
-        self.chunks = getattr(labels, "chunks", self.shape)
+        self.chunks = self.plane.chunks
+
+    def recolour(self, class_of_cell: np.ndarray) -> None:
+        """From now on these are the classes; the ids in view are not read again."""
+        self._class_of_cell = np.append(class_of_cell, class_of_cell[:1])
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        return np.take(self._class_of_cell, np.asarray(self._labels[key]), mode="clip")
+        classes = np.take(self._class_of_cell, self.plane.ids(key), mode="clip")
+        return classes * self.plane.rims(key) if self.outlined else classes
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:, :], dtype=dtype)
+
+
+def _rims(ids: np.ndarray) -> np.ndarray:
+    rims = np.zeros(ids.shape, bool)
+    for axis in range(2):
+        before = (slice(None),) * axis + (slice(None, -1),)
+        after = (slice(None),) * axis + (slice(1, None),)
+        differs = ids[before] != ids[after]
+        rims[before] |= differs
+        rims[after] |= differs
+    return rims
+
+
+def _place(key: Any, shape: tuple[int, ...]) -> tuple | None:
+    """What to remember a view by; None for single rows and pixels, which are not remembered."""
+    parts = _two_axes(key)
+    if not all(isinstance(part, slice) for part in parts):
+        return None
+    return tuple(part.indices(n) for part, n in zip(parts, shape, strict=True))
 
 
 def _two_axes(key: Any) -> tuple[Any, Any]:

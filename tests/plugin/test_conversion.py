@@ -141,7 +141,7 @@ def test_levels_of_the_class_view_are_those_of_the_labels(result, layers):
     assert [view.shape for view in data] == [(640, 640), (320, 320)]
     assert data[0].dtype == np.uint8
     assert about["colormap"][0] == "transparent"
-    assert len(about["colormap"]) == len(about["features"]["phenotype"]) + 1  # None as well
+    assert len(about["colormap"]) == len(about["features"]["phenotype"])
 
 
 def test_ids_that_no_row_has_are_background():

@@ -6,7 +6,7 @@ import pytest
 import macprox as mp
 import slide_files
 from macprox.errors import PanelError
-from napari_macprox.lazy import ClassView, SlidePlane
+from napari_macprox.lazy import ClassView, CoarsePlane, LabelPlane, SlidePlane
 
 KEYS = [
     (slice(None), slice(None)),
@@ -81,3 +81,66 @@ def test_a_class_view_shows_the_class_of_each_id():
     assert np.array_equal(np.asarray(view), view[:, :])
     assert view[1, 1] == 7
     assert (view.dtype, view.shape, view.ndim, view.size) == (np.uint8, (2, 3), 2, 6)
+
+
+def test_a_new_table_of_classes_reads_no_labels_again():
+    labels = np.arange(36, dtype=np.uint32).reshape(6, 6)
+    view = ClassView(labels, np.ones(40, np.uint8))
+    assert view[1:5, :].all()
+    view.recolour(np.full(40, 7, np.uint8))
+    assert (view[1:5, :] == 7).all()
+    assert view.plane.n_read_px == 24
+    view[0:6, :]
+    assert view.plane.n_read_px == 24 + 36  # control: another part of the slide is read
+
+
+def test_labels_that_changed_on_disk_are_read_again_once_they_are_forgotten():
+    labels = np.ones((4, 4), np.uint32)
+    view = ClassView(labels, np.array([0, 1, 2], np.uint8))
+    view[:, :]
+    labels[:] = 2
+    assert (view[:, :] == 1).all()  # control: the ids in view are remembered
+    view.plane.forget()
+    assert (view[:, :] == 2).all()
+
+
+def test_views_of_the_same_cells_share_what_was_read():
+    plane = LabelPlane(np.ones((4, 4), np.uint32))
+    phenotypes = ClassView(plane, np.array([0, 3], np.uint8))
+    lit = ClassView(plane, np.array([0, 1], np.uint8))
+    assert (phenotypes[:, :] == 3).all()
+    assert (lit[:, :] == 1).all()
+    assert plane.n_read_px == 16
+
+
+def test_only_a_few_places_are_remembered():
+    plane = LabelPlane(np.ones((64, 64), np.uint32))
+    for start in range(0, 60, 4):
+        plane.rims((slice(start, start + 4), slice(None)))
+    assert len(plane._kept) == len(plane._rims) == LabelPlane.N_KEPT
+
+
+def test_outlines_keep_touching_cells_of_one_class_apart():
+    labels = np.zeros((6, 9), np.uint32)
+    labels[1:5, 1:5], labels[1:5, 5:8] = 1, 2
+    view = ClassView(labels, np.array([0, 4, 4], np.uint8), outlined=True)
+    assert view[:, :].tolist() == [
+        [0, 0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 4, 4, 4, 4, 4, 4, 4, 0],
+        [0, 4, 0, 0, 4, 4, 0, 4, 0],
+        [0, 4, 0, 0, 4, 4, 0, 4, 0],
+        [0, 4, 4, 4, 4, 4, 4, 4, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    assert view[2, 2] == 4  # one pixel alone is not drawn, it is asked about
+    view.outlined = False
+    assert (view[:, :] > 0).sum() == 28
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_coarse_plane_indexes_like_the_array_it_stands_for(key):
+    coarse = np.random.default_rng(0).integers(0, 99, (24, 32)).astype(np.float32) + 0.4
+    plane = CoarsePlane(coarse, (96, 128), 4.0, np.uint16)
+    whole = np.repeat(np.repeat(np.rint(coarse).astype(np.uint16), 4, axis=0), 4, axis=1)
+    assert np.array_equal(plane[key], whole[key])
+    assert (np.asarray(plane).shape, plane.dtype, plane.size) == ((96, 128), np.uint16, 96 * 128)
