@@ -38,3 +38,28 @@ def sample_results(tmp_path_factory) -> Path:
     assert ended.code == 0, ended.err
     (out.parent / "said.txt").write_text(ended.out, encoding="utf-8")
     return out
+
+
+@pytest.fixture(scope="session")
+def small_result(tmp_path_factory):
+    """A small slide that went through the pipeline, without figures; not to be changed."""
+    import macprox as mp
+    import small_runs
+
+    folder = tmp_path_factory.mktemp("small")
+    slide = small_runs.write_slide(folder / "slides" / "field.ome.tif")
+    study = small_runs.write_study(folder / "study.toml")
+    with small_runs.without_reports():
+        (finished,) = mp.run([slide], study, folder / "results")
+    return finished
+
+
+@pytest.fixture
+def small_copy(small_result, tmp_path):
+    """The same result in a folder of its own, for tests that break something."""
+    import shutil
+
+    import macprox as mp
+
+    shutil.copytree(small_result.path.parents[1], tmp_path / "results")
+    return mp.open_result(tmp_path / "results" / "slides" / small_result.slide_id)
