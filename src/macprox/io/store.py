@@ -99,6 +99,16 @@ class SlideFolder:
         return self.work / "measurements.parquet"
 
     @property
+    def redrawn(self) -> Path:
+        """Cells that a reviewer drew, measured; those that they took the place of."""
+        return self.work / "redrawn.parquet"
+
+    @property
+    def drawings(self) -> Path:
+        """What each drawing changed on the labels, in order."""
+        return self.work / "drawings"
+
+    @property
     def contacts(self) -> Path:
         """Pairs of cells that touch."""
         return self.work / "contacts.parquet"

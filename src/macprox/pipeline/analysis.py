@@ -15,6 +15,7 @@ from macprox.io.store import SlideFolder
 from macprox.pipeline.artefacts import facts_of
 from macprox.pipeline.calling import call_cells
 from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags, streak_flags
+from macprox.pipeline.redrawing import measurements_of
 from macprox.regions import Regions
 from macprox.regions.tumour import FEW_CELLS
 from macprox.spatial import (
@@ -52,7 +53,7 @@ def _content_hash(path: Path | None) -> str | None:
 def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -> dict[str, Any]:
     """Write gates, regions, cells and statistics; return what the manifest should say of them."""
     pixel_size_um = manifest["source"]["pixel_size_um"]
-    called = call_cells(pd.read_parquet(folder.measurements), study, folder, manifest["source"])
+    called = call_cells(measurements_of(folder), study, folder, manifest["source"])
     cells, regions, observed = called.cells, called.regions, called.observed
     proximity = study.proximity
     targets = [name for name in (*proximity.macrophages, proximity.tumour) if study.phenotypes]
@@ -76,7 +77,7 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
         "artefacts": found,
         "sensitivity": _sensitivity(counted, study, regions),
         "quality": _quality(observed, regions, study, {**manifest, "artefacts": found}),
-        "warnings": [*called.areas.messages, *lost],
+        "warnings": [*called.areas.messages, *manifest.get("lost_redraws", []), *lost],
     }
 
 

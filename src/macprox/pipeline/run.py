@@ -17,6 +17,13 @@ from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.labelling import segmentation_files
 from macprox.pipeline.memory import give_back_freed
 from macprox.pipeline.options import RunOptions, Silent, Watcher
+from macprox.pipeline.redrawing import (
+    cells_mark,
+    forget_drawings,
+    redraw_cells,
+    take_off_drawings,
+    waiting_warnings,
+)
 from macprox.pipeline.seam_check import check_seams
 from macprox.pipeline.segmentation import Segmented, segment_slide
 from macprox.pipeline.stages import Ledger, fingerprint
@@ -61,23 +68,21 @@ def run_slide(
         clear_leftovers(place)
     ledger.note(source=_source(slide, study), problems=list(problems), seed=study.proximity.seed)
     _survey(slide, study, ledger, options)
-    segmented = _segment(slide, study, ledger, options)
+    _segment(slide, study, ledger, options)
     if options.check_seams:
+        take_off_drawings(folder, ledger)
         tile_px = ledger.manifest["segmentation"]["tile_px"]
         check = check_seams(slide, study, folder, tile_px, options)
         ledger.note(seam_check=check.to_dict())
-    return finish_slide(study, folder, options, segmented)
+    return finish_slide(study, folder, options)
 
 
 def finish_slide(
-    study: Study, folder: SlideFolder, options: RunOptions | None = None, segmented: str = ""
+    study: Study, folder: SlideFolder, options: RunOptions | None = None
 ) -> SlideResult:
-    """From the measurements on: gates, phenotypes, regions, statistics, report. No pixel is read.
+    """From the measurements on: drawn cells, gates, phenotypes, regions, statistics, report.
 
-    Parameters
-    ----------
-    segmented : str
-        Fingerprint of the segmentation; when empty, that of the manifest, if it is this study's.
+    No pixel is read but those around cells that a reviewer drew since.
 
     Raises
     ------
@@ -86,14 +91,16 @@ def finish_slide(
     """
     options = options or RunOptions()
     ledger = Ledger.open(folder)
-    segmented = segmented or _segmented_before(study, ledger)
-    _touch(study, folder, ledger, options, segmented)
-    mark = _analysis_mark(study, folder, segmented)
+    _check_segmented(study, ledger)
+    cells = redraw_cells(study, folder, ledger)
+    _touch(study, folder, ledger, options, cells)
+    mark = _analysis_mark(study, folder, cells)
     if not ledger.is_done("analysis", mark):
         options.watcher.stage(folder.slide_id, "analysis", 0)
         with ledger.stage("analysis", mark):
             found = analyse_slide(study, folder, ledger.manifest)
             problems = ledger.manifest.get("problems", []) + _left_out(ledger.manifest)
+            problems += waiting_warnings(ledger.manifest)
             ledger.note(**{**found, "warnings": [*problems, *found["warnings"]]})
     refresh_report(folder, options.watcher)
     return SlideResult(folder.path)
@@ -113,16 +120,16 @@ def refresh_report(folder: SlideFolder, watcher: Watcher | None = None) -> None:
 
 
 def _touch(
-    study: Study, folder: SlideFolder, ledger: Ledger, options: RunOptions, segmented: str
+    study: Study, folder: SlideFolder, ledger: Ledger, options: RunOptions, cells: str
 ) -> None:
     gap_um = study.proximity.contact_gap_um
-    mark = fingerprint("contacts", segmented, gap_um)
+    mark = fingerprint("contacts", cells, gap_um)
     if not ledger.is_done("contacts", mark) or not folder.contacts.exists():
         with ledger.stage("contacts", mark):
-            cells = zarr.open_array(str(folder.labels / "cells" / "0"), mode="r")
+            labels = zarr.open_array(str(folder.labels / "cells" / "0"), mode="r")
             pixel_size_um = ledger.manifest["source"]["pixel_size_um"]
             n_workers = options.workers.n_workers
-            pairs = contacts(cells, pixel_size_um, gap_um, n_workers=n_workers)
+            pairs = contacts(labels, pixel_size_um, gap_um, n_workers=n_workers)
             write_parquet(folder.contacts, pairs)
 
 
@@ -133,10 +140,11 @@ def is_current(study: Study, folder: SlideFolder) -> bool:
     if source.get("format") == GIVEN_FORMAT:
         return ledger.is_done("analysis", given_mark(study, source))
     try:
-        segmented = _segmented_before(study, ledger)
+        _check_segmented(study, ledger)
     except ResultError:
         return False
-    return ledger.is_done("analysis", _analysis_mark(study, folder, segmented))
+    cells = cells_mark(folder, ledger)
+    return cells is not None and ledger.is_done("analysis", _analysis_mark(study, folder, cells))
 
 
 def given_mark(study: Study, source: dict[str, Any]) -> str:
@@ -155,11 +163,12 @@ def _segmentation_mark(study: Study, source: dict[str, Any]) -> str:
     return fingerprint("segmentation", _survey_mark(study, source), parameters, files)
 
 
-def _analysis_mark(study: Study, folder: SlideFolder, segmented: str) -> str:
-    return fingerprint("analysis", segmented, analysis_inputs(study, folder))
+def _analysis_mark(study: Study, folder: SlideFolder, cells: str) -> str:
+    return fingerprint("analysis", cells, analysis_inputs(study, folder))
 
 
-def _segmented_before(study: Study, ledger: Ledger) -> str:
+def _check_segmented(study: Study, ledger: Ledger) -> None:
+    """Refuse a slide whose cells are not those of this study's segmentation."""
     slide_id, source = ledger.folder.slide_id, ledger.manifest.get("source") or {}
     if source.get("format") == GIVEN_FORMAT:
         raise ResultError(
@@ -177,7 +186,6 @@ def _segmented_before(study: Study, ledger: Ledger) -> str:
             f"The cells of {slide_id!r} were made with another [image] or [segmentation] than "
             "the study's, and no pixels are read here. Give the slide to `macprox run` again."
         )
-    return mark
 
 
 def _refuse_namesake(slide: Slide, ledger: Ledger) -> None:
@@ -197,6 +205,9 @@ def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> 
     mark = _survey_mark(study, ledger.manifest["source"])
     if not ledger.is_done("survey", mark):
         with ledger.stage("survey", mark):
+            ledger.manifest["stages"].pop("segmentation", None)  # its measurements go, too
+            ledger.note()
+            forget_drawings(ledger.folder, ledger)
             shutil.rmtree(ledger.folder.work, ignore_errors=True)  # all of it depends on the survey
             survey = survey_slide(slide, study.image, ledger.folder, options)
             ledger.note(survey_quality=[flag.to_dict() for flag in survey.quality])
@@ -204,16 +215,16 @@ def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> 
             give_back_freed()
 
 
-def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> str:
+def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> None:
     mark = _segmentation_mark(study, ledger.manifest["source"])
     if not ledger.is_done("segmentation", mark):
         survey = load_survey(ledger.folder, slide.channels)
         with ledger.stage("segmentation", mark):
+            forget_drawings(ledger.folder, ledger)  # on labels that are made anew
             done = segment_slide(slide, study, survey, ledger.folder, options, mark)
             found = find_artefacts(slide, study.image, survey, ledger.folder, done.squares)
             ledger.manifest.pop("seam_check", None)  # of labels that are gone
             ledger.note(segmentation=_facts(done), clipped=found.clipped)
-    return mark
 
 
 def _facts(done: Segmented) -> dict[str, object]:

@@ -15,6 +15,7 @@ from macprox.io.images import open_slide
 from macprox.io.store import SlideFolder
 from macprox.pipeline.calling import ALL_MARKERS, CalledCells, call_cells
 from macprox.pipeline.options import RunOptions
+from macprox.pipeline.redrawing import measurements_of
 from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, refresh_report
 from macprox.pipeline.segmentation import segment_slide
 from macprox.pipeline.stages import Ledger
@@ -85,7 +86,7 @@ def vary_slide(
         )
     finish_slide(study, folder, options)  # current, or one sentence why it cannot be
     ledger = Ledger.open(folder)
-    measurements = pd.read_parquet(folder.measurements)
+    measurements = measurements_of(folder)
     rows = list(_of_gates(measurements, study, folder, source))
     if with_pixels:
         rows += _of_expansion(study, folder, ledger, options)
