@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import shapely
 from shapely import MultiPolygon
 
-from macprox.celltable import centroids_um
 from macprox.edits import Corrections
 from macprox.io.geojson import geometry_to_um, read_artefacts, read_drawn, read_regions
 from macprox.io.store import SlideFolder
+from macprox.pipeline.kept import Kept
 from macprox.regions import Regions, tumour_region
+from macprox.regions.model import Known
+from macprox.spatial import annotate_regions
 from macprox.study import Study
 
 
@@ -25,68 +30,127 @@ class Areas:
     messages: list[str] = field(default_factory=list)
 
 
-def find_areas(
-    study: Study,
-    folder: SlideFolder,
-    corrections: Corrections,
-    source: dict,
-    marker_cells: tuple[pd.DataFrame, np.ndarray],
-) -> Areas:
-    """Tissue from the survey; exclusions of file and reviewer; tumour by the first who says.
-
-    The reviewer's drawing goes before the study's file, the file before what is found from the
-    tumour-marker cells.
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Areas, and where in them the cells lie.
 
     Parameters
     ----------
+    areas : Areas
+    columns : DataFrame
+        One row a cell: ``in_window, excluded, lesion_id, compartment,
+        tumour_border_distance_um, region``.
+    """
+
+    areas: Areas
+    columns: pd.DataFrame
+
+
+class AreaFinder:
+    """Where is what on one slide, and each cell in it; found again only where something changed.
+
+    Tissue comes from the survey, exclusions from file and reviewer, the tumour from the first who
+    says: the reviewer's drawing goes before the study's file, the file before what is found from
+    the tumour-marker cells.
+
+    Parameters
+    ----------
+    study : Study
+    folder : SlideFolder
     source : dict
         The manifest's facts about the slide: ``pixel_size_um`` and ``shape``.
-    marker_cells : (DataFrame, (n,) bool)
-        All cells, and which of them carry the tumour's markers.
+    xy_um : (n, 2) float
+        All cells.
     """
-    pixel_size_um = source["pixel_size_um"]
-    tissue = read_regions(folder.tissue, pixel_size_um)
-    areas = Areas(replace(tissue, margin_um=study.regions.margin_um))
-    _exclude(areas, study, folder, corrections, source)
-    drawn = [geometry_to_um(e.after, pixel_size_um) for e in corrections.drawn("tumour") if e.after]
-    file = study.regions.tumour_file(folder.slide_id)
-    if drawn:
-        tumour = shapely.union_all(drawn)
-        areas.regions = areas.regions.with_tumour(tumour, "reviewer", "Drawn by the reviewer.")
-    elif file is not None:
-        found = read_drawn(file, pixel_size_um, "tumour", tuple(source["shape"]))
-        areas.messages += found.messages
-        areas.regions = areas.regions.with_tumour(found.area, "file", f"Drawn in {file.name}.")
-    else:
-        areas.regions = _with_found_tumour(study, areas.regions, *marker_cells)
-    return areas
+
+    def __init__(
+        self, study: Study, folder: SlideFolder, source: dict[str, Any], xy_um: np.ndarray
+    ) -> None:
+        self._study, self._folder, self._source, self._xy_um = study, folder, source, xy_um
+        self._pixel_size_um = source["pixel_size_um"]
+        self._known: Known = {}
+        self._tissue: Kept[Areas] = Kept()
+        self._placed: Kept[Placed] = Kept()
+
+    def find(self, corrections: Corrections, carries_marker: np.ndarray) -> Placed:
+        """The areas under these corrections.
+
+        Parameters
+        ----------
+        corrections : Corrections
+        carries_marker : (n,) bool
+            The cells with the tumour's markers.
+        """
+        exclusions = [(event.after, event.reason) for event in corrections.drawn("exclusion")]
+        file = self._study.regions.exclusions_file(self._folder.slide_id)
+        tissue = self._tissue.get(
+            (exclusions, content_hash(file)), lambda: self._without_tumour(exclusions, file)
+        )
+        drawn = [event.after for event in corrections.drawn("tumour") if event.after]
+        file = self._study.regions.tumour_file(self._folder.slide_id)
+        is_said = drawn or file is not None
+        question = drawn, content_hash(file), None if is_said else carries_marker.tobytes()
+        return self._placed.get(
+            (tissue.regions, question),
+            lambda: self._place(self._with_tumour(tissue, drawn, carries_marker)),
+        )
+
+    def _without_tumour(
+        self, exclusions: list[tuple[dict | None, str]], file: Path | None
+    ) -> Areas:
+        tissue = read_regions(self._folder.tissue, self._pixel_size_um)
+        regions = replace(tissue, margin_um=self._study.regions.margin_um)
+        messages: list[str] = []
+        if file is not None:
+            shape = tuple(self._source["shape"])
+            found = read_drawn(file, self._pixel_size_um, "exclusion", shape)
+            messages += found.messages
+            for reason, area in found.by_reason:
+                regions = regions.with_exclusion(area, reason)
+        if self._study.regions.exclude_artefacts:
+            for reason, area in read_artefacts(self._folder.quality, self._pixel_size_um):
+                regions = regions.with_exclusion(area, reason)
+        for drawn, reason in exclusions:
+            if drawn:
+                area = geometry_to_um(drawn, self._pixel_size_um)
+                regions = regions.with_exclusion(area, reason)
+        return Areas(regions, messages)
+
+    def _with_tumour(self, tissue: Areas, drawn: list[dict], carries_marker: np.ndarray) -> Areas:
+        file = self._study.regions.tumour_file(self._folder.slide_id)
+        if drawn:
+            tumour = shapely.union_all([geometry_to_um(e, self._pixel_size_um) for e in drawn])
+            regions = tissue.regions.with_tumour(tumour, "reviewer", "Drawn by the reviewer.")
+            return Areas(regions, tissue.messages)
+        if file is not None:
+            shape = tuple(self._source["shape"])
+            found = read_drawn(file, self._pixel_size_um, "tumour", shape)
+            regions = tissue.regions.with_tumour(found.area, "file", f"Drawn in {file.name}.")
+            return Areas(regions, [*tissue.messages, *found.messages])
+        regions = _with_found_tumour(self._study, tissue.regions, self._xy_um, carries_marker)
+        return Areas(regions, tissue.messages)
+
+    def _place(self, areas: Areas) -> Placed:
+        located = areas.regions.locate(self._xy_um, self._known)
+        columns = located[["in_window", "excluded", "lesion_id", "compartment"]]
+        places = columns.assign(x_um=self._xy_um[:, 0], y_um=self._xy_um[:, 1])
+        tumour, margin_um = areas.regions.tumour, areas.regions.margin_um
+        columns = annotate_regions(places, tumour, margin_um).drop(columns=["x_um", "y_um"])
+        return Placed(areas, columns)
 
 
-def _exclude(
-    areas: Areas, study: Study, folder: SlideFolder, corrections: Corrections, source: dict
-) -> None:
-    pixel_size_um = source["pixel_size_um"]
-    file = study.regions.exclusions_file(folder.slide_id)
-    if file is not None:
-        found = read_drawn(file, pixel_size_um, "exclusion", tuple(source["shape"]))
-        areas.messages += found.messages
-        for reason, area in found.by_reason:
-            areas.regions = areas.regions.with_exclusion(area, reason)
-    if study.regions.exclude_artefacts:
-        for reason, area in read_artefacts(folder.quality, pixel_size_um):
-            areas.regions = areas.regions.with_exclusion(area, reason)
-    for event in corrections.drawn("exclusion"):
-        if event.after:
-            area = geometry_to_um(event.after, pixel_size_um)
-            areas.regions = areas.regions.with_exclusion(area, event.reason)
+def content_hash(path: Path | None) -> str | None:
+    """Of a file's bytes; None where there is none."""
+    if path is None or not path.exists():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _with_found_tumour(
-    study: Study, regions: Regions, cells: pd.DataFrame, carries_marker: np.ndarray
+    study: Study, regions: Regions, xy: np.ndarray, carries_marker: np.ndarray
 ) -> Regions:
     if study.tumour_marker_rule is None or study.regions.tumour == "none":
         return regions.with_tumour(MultiPolygon(), "none", "The study asks for no tumour region.")
-    xy = centroids_um(cells)
     proposal = tumour_region(xy[carries_marker], xy, regions.observed, study.regions)
     source = "none" if proposal.polygons.is_empty else "auto"
     found = regions.with_tumour(proposal.polygons, source, proposal.reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,13 @@ from macprox.edits import Corrections, EditLog, apply_to_cells, replay
 from macprox.io.geojson import read_artefacts
 from macprox.io.store import SlideFolder
 from macprox.phenotype.calls import call_phenotypes, inside_regions
-from macprox.phenotype.gate_table import apply_gates, gate_table
-from macprox.phenotype.gates import propose_gate
-from macprox.pipeline.areas import Areas, find_areas
+from macprox.phenotype.gate_table import ProposalKey, apply_gates, gate_table
+from macprox.phenotype.gates import GateProposal, propose_gate
+from macprox.pipeline.areas import AreaFinder, Areas, Placed
 from macprox.pipeline.artefacts import found_at
+from macprox.pipeline.kept import Kept
 from macprox.pipeline.odd_cells import is_counted
 from macprox.regions import Regions
-from macprox.spatial import annotate_regions
 from macprox.study import Study
 
 MIN_TRUSTED_FRAC = 0.5
@@ -40,7 +41,7 @@ class CalledCells:
     areas : Areas
     artefacts : tuple of (str, MultiPolygon)
         Where the image is doubtful, and why.
-    lost_edits : list
+    lost_edits : list of CellEvent
         Corrections that find no cell any more.
     """
 
@@ -64,6 +65,111 @@ class CalledCells:
         return self.observed[is_counted(self.observed, study.proximity)]
 
 
+class Caller:
+    """Calls one slide's cells again and again, and keeps what a reviewer's step leaves as it was.
+
+    Gates are proposed once; areas are found again when what they depend on changes: drawings,
+    the study's files, and for a tumour found from cells, which cells carry its markers.
+
+    Parameters
+    ----------
+    measurements : DataFrame
+    study : Study
+    folder : SlideFolder
+        Whose artefacts and tissue hold.
+    source : dict
+        The manifest's facts about the slide.
+    """
+
+    def __init__(
+        self,
+        measurements: pd.DataFrame,
+        study: Study,
+        folder: SlideFolder,
+        source: dict[str, Any],
+    ) -> None:
+        xy_um = centroids_um(measurements)
+        self._study = study
+        self._artefacts = read_artefacts(folder.quality, source["pixel_size_um"])
+        self._cells = measurements.assign(artefact=found_at(self._artefacts, xy_um))
+        self._proposals: dict[ProposalKey, GateProposal] = {}
+        self._finder = AreaFinder(study, folder, source, xy_um)
+        self._gated: Kept[tuple[pd.DataFrame, pd.DataFrame]] = Kept()
+        self._named: Kept[pd.DataFrame] = Kept()
+
+    def call(
+        self, corrections: Corrections, gate_factors: Mapping[str, float] | None = None
+    ) -> CalledCells:
+        """The cells under these corrections; reads no pixel and writes nothing.
+
+        Parameters
+        ----------
+        corrections : Corrections
+            Their drawings of cells must be in the measurements already.
+        gate_factors : mapping of str to float, optional
+            By marker or `ALL_MARKERS`: what its gates are multiplied with, to see what hangs on
+            them.
+        """
+        factors = dict(gate_factors or {})
+        gating = dict(corrections.gates), factors
+        cells, gates = self._gated.get(gating, lambda: self._gate(corrections, factors))
+        placed = self._finder.find(corrections, self._carries_tumour_marker(cells))
+        named = self._named.get((gating, placed), lambda: self._name(cells, placed))
+        edited, lost_edits = apply_to_cells(named, corrections)
+        return CalledCells(edited, gates.copy(), placed.areas, self._artefacts, lost_edits)
+
+    @cached_property
+    def _trusted(self) -> np.ndarray:
+        """Cells to find gates on: a dozen under a glowing fibre would pass for the positive."""
+        trusted = self._cells["artefact"].eq("").to_numpy(bool, copy=True)
+        if trusted.sum() < MIN_TRUSTED_FRAC * len(trusted):
+            trusted[:] = True  # what is left of such a slide says less than the whole of it
+        return trusted
+
+    @cached_property
+    def _trusted_means(self) -> pd.DataFrame:
+        means = [name for name in self._cells.columns if str(name).startswith("mean_")]
+        return self._cells.loc[self._trusted, means]
+
+    @cached_property
+    def _af_suspect(self) -> np.ndarray:
+        """As bright in the blank channel as a stained cell is in a stained one.
+
+        Without an upper population, where cells of one kind would hardly ever be.
+        """
+        blank = self._study.image.autofluorescence
+        if blank is None:
+            return np.zeros(len(self._cells), bool)
+        level = self._cells[mean_column(blank, "cell")].to_numpy(float)
+        gate = propose_gate(level[self._trusted], blank).value
+        return level > gate  # of a NaN gate nobody is suspect
+
+    def _gate(
+        self, corrections: Corrections, factors: Mapping[str, float]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """All cells with their calls, and the gates."""
+        gates = gate_table(
+            self._trusted_means, self._study.markers, corrections.gates, self._proposals
+        )
+        of_all = factors.get(ALL_MARKERS, 1.0)
+        change = np.array([factors.get(marker, of_all) - 1 for marker in gates["marker"]])
+        gates["value"] += change * gates["value"].abs()  # up is stricter, below 0 too
+        return apply_gates(self._cells, gates).assign(af_suspect=self._af_suspect), gates
+
+    def _carries_tumour_marker(self, cells: pd.DataFrame) -> np.ndarray:
+        rule = self._study.tumour_marker_rule
+        if rule is None:
+            return np.zeros(len(cells), bool)
+        return rule.evaluate(_positive(cells, self._study), {})
+
+    def _name(self, cells: pd.DataFrame, placed: Placed) -> pd.DataFrame:
+        cells = cells.assign(**{str(name): column.array for name, column in placed.columns.items()})
+        phenotype = call_phenotypes(
+            _positive(cells, self._study), inside_regions(cells), self._study.rules, len(cells)
+        )
+        return cells.assign(phenotype=phenotype, phenotype_source="auto")
+
+
 def call_cells(
     cells: pd.DataFrame,
     study: Study,
@@ -83,66 +189,11 @@ def call_cells(
     source : dict
         The manifest's facts about the slide.
     gate_factors : mapping of str to float, optional
-        By marker or `ALL_MARKERS`: what its gate is multiplied with, to see what hangs on it.
+        See `Caller.call`.
     """
     corrections = replay(EditLog(folder.edits).read())
-    artefacts = read_artefacts(folder.quality, source["pixel_size_um"])
-    cells = cells.assign(artefact=found_at(artefacts, centroids_um(cells)))
-    cells, gates = _gated(cells, study, corrections, gate_factors or {})
-    rule = study.tumour_marker_rule
-    marked = (
-        np.zeros(len(cells), bool) if rule is None else rule.evaluate(_positive(cells, study), {})
-    )
-    areas = find_areas(study, folder, corrections, source, (cells, marked))
-    cells = _place(cells, areas.regions)
-    cells, lost_edits = _name(cells, study, corrections)
-    return CalledCells(cells, gates, areas, artefacts, lost_edits)
-
-
-def _gated(
-    cells: pd.DataFrame,
-    study: Study,
-    corrections: Corrections,
-    factors: Mapping[str, float],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All cells with their calls, and the gates, which are found on trusted cells.
-
-    A dozen cells under a glowing fibre are bright enough to be taken for the positive ones.
-    """
-    trusted = cells["artefact"] == ""
-    if trusted.mean() < MIN_TRUSTED_FRAC:
-        trusted[:] = True  # what is left of such a slide says less than the whole of it
-    gates = gate_table(cells[trusted], study.markers, corrections.gates)
-    of_all = factors.get(ALL_MARKERS, 1.0)
-    change = np.array([factors.get(marker, of_all) - 1 for marker in gates["marker"]])
-    gates["value"] += change * gates["value"].abs()  # up is stricter, below 0 too
-    cells = apply_gates(cells, gates)
-    suspect = np.zeros(len(cells), bool)
-    if study.image.autofluorescence is not None:
-        # As bright in the blank channel as a stained cell is in a stained one; without an upper
-        # population, where cells of one kind would hardly ever be.
-        level = cells[mean_column(study.image.autofluorescence, "cell")].to_numpy(float)
-        gate = propose_gate(level[trusted], study.image.autofluorescence).value
-        suspect = level > gate if np.isfinite(gate) else suspect
-    return cells.assign(af_suspect=suspect), gates
+    return Caller(cells, study, folder, source).call(corrections, gate_factors)
 
 
 def _positive(cells: pd.DataFrame, study: Study) -> dict[str, np.ndarray]:
     return {name: cells[positive_column(name)].to_numpy(bool) for name in study.markers}
-
-
-def _place(cells: pd.DataFrame, regions: Regions) -> pd.DataFrame:
-    located = regions.locate(centroids_um(cells))
-    columns = ["in_window", "excluded", "lesion_id", "compartment"]
-    cells = cells.assign(**{name: located[name].to_numpy() for name in columns})
-    return annotate_regions(cells, regions.tumour, regions.margin_um)
-
-
-def _name(
-    cells: pd.DataFrame, study: Study, corrections: Corrections
-) -> tuple[pd.DataFrame, list[Any]]:
-    cells["phenotype"] = call_phenotypes(
-        _positive(cells, study), inside_regions(cells), study.rules, len(cells)
-    )
-    cells["phenotype_source"] = "auto"
-    return apply_to_cells(cells, corrections)

@@ -161,8 +161,10 @@ def without_small_parts(area: MultiPolygon, min_area_um2: float) -> MultiPolygon
 
 def as_multipolygon(geometry: BaseGeometry) -> MultiPolygon:
     """Every polygon of a geometry; points and lines that touching edges leave are dropped."""
-    if geometry.geom_type == "MultiPolygon":
-        return MultiPolygon([piece for piece in geometry.geoms if not piece.is_empty])
+    if isinstance(geometry, MultiPolygon):
+        pieces = [piece for piece in geometry.geoms if not piece.is_empty]
+        # The very same, where it can be: it keeps its index of edges.
+        return geometry if len(pieces) == len(geometry.geoms) else MultiPolygon(pieces)
     parts = shapely.get_parts(geometry)
     polygons = []
     for part in parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,6 +19,9 @@ OUTSIDE = 0  # lesion_id of a cell in no lesion
 # Tissue this close to an airspace may be a septum, lined by normal epithelium on both faces,
 # which is neither the tumour's epithelium nor its stroma: it stays "tissue".
 SEPTUM_UM = 20.0
+
+# By name of an area: the area, and which of some points lie in it.
+Known = MutableMapping[str, tuple[MultiPolygon, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -103,13 +107,16 @@ class Regions:
             exclusion_reasons=(*self.exclusion_reasons, (reason, area)),
         )
 
-    def locate(self, xy: np.ndarray) -> pd.DataFrame:
+    def locate(self, xy: np.ndarray, known: Known | None = None) -> pd.DataFrame:
         """Which areas each point lies in.
 
         Parameters
         ----------
         xy : (n, 2) float
             Micrometres.
+        known : mutable mapping, optional
+            What a call with these very points found in areas that may be the same; it is brought
+            up to date.
 
         Returns
         -------
@@ -120,30 +127,38 @@ class Regions:
             tissue is too far from any airspace to be an alveolar septum, else ``tissue``.
         """
         xy = np.asarray(xy, dtype=float).reshape(-1, 2)
+        known = {} if known is None else known
         lesion_id = np.full(len(xy), OUTSIDE, dtype=np.int32)
         for number, lesion in self.lesions().items():
             lesion_id[_inside(lesion, xy)] = number
         return pd.DataFrame(
             {
-                "in_window": _inside(self.tissue_window, xy),
-                "excluded": _inside(self.exclusions, xy),
+                "in_window": _inside_again("window", self.tissue_window, xy, known),
+                "excluded": _inside_again("excluded", self.exclusions, xy, known),
                 "in_tumour": lesion_id != OUTSIDE,
                 "lesion_id": lesion_id,
-                "compartment": self._compartments(xy, lesion_id != OUTSIDE),
+                "compartment": self._compartments(xy, lesion_id != OUTSIDE, known),
             }
         )
 
-    def _compartments(self, xy: np.ndarray, in_tumour: np.ndarray) -> np.ndarray:
+    def _compartments(self, xy: np.ndarray, in_tumour: np.ndarray, known: Known) -> np.ndarray:
         compartment = np.full(len(xy), "tissue", dtype=object)
         if self.has_tumour:
-            compartment[~_inside(self._perhaps_septum, xy)] = "stroma"
+            septum = _inside_again("septum", self.airspace, xy, known, SEPTUM_UM)
+            compartment[~septum] = "stroma"
         compartment[in_tumour] = "epithelium"
-        compartment[_inside(self.airspace, xy)] = "airspace"
+        compartment[_inside_again("airspace", self.airspace, xy, known)] = "airspace"
         return compartment
 
-    @cached_property
-    def _perhaps_septum(self) -> MultiPolygon:
-        return as_multipolygon(self.airspace.buffer(SEPTUM_UM))
+
+def _inside_again(
+    name: str, area: MultiPolygon, xy: np.ndarray, known: Known, around_um: float = 0.0
+) -> np.ndarray:
+    """Points in an area or around it, as known if the area is still the very same."""
+    if name not in known or known[name][0] is not area:
+        reached = as_multipolygon(area.buffer(around_um)) if around_um else area
+        known[name] = area, _inside(reached, xy)
+    return known[name][1]
 
 
 def _inside(area: BaseGeometry, xy: np.ndarray) -> np.ndarray:
