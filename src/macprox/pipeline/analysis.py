@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from macprox.edits import EditLog, lost_gates, lost_sentence, replay
 from macprox.image.quality import QualityFlag, artefact_flags, clipping_flags
 from macprox.io.atomic import write_parquet
 from macprox.io.geojson import write_regions
 from macprox.io.store import SlideFolder
+from macprox.pipeline.areas import content_hash
 from macprox.pipeline.artefacts import facts_of
-from macprox.pipeline.calling import call_cells
+from macprox.pipeline.calling import CalledCells, call_cells
 from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags, streak_flags
 from macprox.pipeline.redrawing import measurements_of
 from macprox.regions import Regions
@@ -31,23 +31,40 @@ AF_SUSPECT, ARTEFACT, ANUCLEATE = "af_suspect", "artefact", "anucleate"
 
 
 def analysis_inputs(study: Study, folder: SlideFolder) -> list[Any]:
-    """What the stage depends on besides the measurements, for its fingerprint."""
+    """What the stage depends on besides the measurements, for its fingerprint.
+
+    Of the log, where it leads: a sign-off, or what was done and undone, changes no number.
+    """
     parts = study.to_dict()
-    files = (
-        folder.edits,
-        study.regions.tumour_file(folder.slide_id),
-        study.regions.exclusions_file(folder.slide_id),
-    )
+    regions = study.regions
+    files = regions.tumour_file(folder.slide_id), regions.exclusions_file(folder.slide_id)
     return [
         {key: parts[key] for key in ("markers", "regions", "phenotypes", "proximity")},
-        [_content_hash(path) for path in files],
+        [content_hash(path) for path in files],
+        replay(EditLog(folder.edits).read()).content(),
     ]
 
 
-def _content_hash(path: Path | None) -> str | None:
-    if path is None or not path.exists():
-        return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def review_facts(folder: SlideFolder) -> dict[str, Any]:
+    """What the manifest says of the review, whether or not it changed a number.
+
+    Returns
+    -------
+    dict
+        ``signed_off``: None, or ``by``, ``time``, ``comment``, ``changed_since``; ``edits``: how
+        many decisions of each reviewer stand.
+    """
+    corrections = replay(EditLog(folder.edits).read())
+    signed = corrections.signed_off
+    facts = None
+    if signed is not None:
+        facts = {
+            "by": signed.reviewer,
+            "time": signed.time,
+            "comment": signed.comment,
+            "changed_since": corrections.changed_since_sign_off,
+        }
+    return {"signed_off": facts, "edits": corrections.by_reviewer()}
 
 
 def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +84,7 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     write_regions(folder.regions, regions, pixel_size_um)
     write_parquet(folder.cells, _with_columns_of(cells, counted))
     write_parquet(folder.statistics, statistics)
-    lost = [f"Edit finds no cell any more: {edit}" for edit in called.lost_edits]
+    lost = [*manifest.get("lost_redraws", []), *_lost(called, study, folder)]
     found = facts_of(called.artefacts, observed["artefact"], regions.tissue_window.area)
     return {
         "counts": {
@@ -77,8 +94,16 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
         "artefacts": found,
         "sensitivity": _sensitivity(counted, study, regions),
         "quality": _quality(observed, regions, study, {**manifest, "artefacts": found}),
-        "warnings": [*called.areas.messages, *manifest.get("lost_redraws", []), *lost],
+        "lost_edits": lost,
+        "warnings": [*called.areas.messages, *lost],
     }
+
+
+def _lost(called: CalledCells, study: Study, folder: SlideFolder) -> list[str]:
+    """Decisions that hold for nothing any more, a sentence each."""
+    corrections = replay(EditLog(folder.edits).read())
+    of_cells = [lost_sentence(event) for event in called.lost_edits]
+    return of_cells + lost_gates(corrections, study.markers)
 
 
 def _with_columns_of(cells: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import zarr
 from macprox.errors import ResultError
 from macprox.io.atomic import clear_leftovers, write_parquet
 from macprox.io.store import SlideFolder
-from macprox.pipeline.analysis import analyse_slide, analysis_inputs
+from macprox.pipeline.analysis import analyse_slide, analysis_inputs, review_facts
 from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.labelling import segmentation_files
 from macprox.pipeline.memory import give_back_freed
@@ -34,6 +34,8 @@ from macprox.slide import Slide
 from macprox.spatial import contacts
 from macprox.study import Study
 
+# What the report shows besides the analysis.
+SHOWN = ("patient", "seam_check", "varied", "calibrated", "signed_off", "edits")
 GIVEN_FORMAT = "cell table"  # the source's format where another tool found the cells
 
 
@@ -102,6 +104,9 @@ def finish_slide(
             problems = ledger.manifest.get("problems", []) + _left_out(ledger.manifest)
             problems += waiting_warnings(ledger.manifest)
             ledger.note(**{**found, "warnings": [*problems, *found["warnings"]]})
+    reviewed = review_facts(folder)
+    if {fact: ledger.manifest.get(fact, "") for fact in reviewed} != reviewed:
+        ledger.note(**reviewed)
     refresh_report(folder, options.watcher)
     return SlideResult(folder.path)
 
@@ -109,7 +114,7 @@ def finish_slide(
 def refresh_report(folder: SlideFolder, watcher: Watcher | None = None) -> None:
     """Write the report of a slide whose analysis is finished, unless it shows all there is."""
     ledger = Ledger.open(folder)
-    seen = [ledger.manifest.get(fact) for fact in ("patient", "seam_check", "varied", "calibrated")]
+    seen = [ledger.manifest.get(fact) for fact in SHOWN]
     mark = fingerprint("report", ledger.manifest["stages"]["analysis"]["fingerprint"], *seen)
     if not ledger.is_done("report", mark) or not folder.report.exists():
         (watcher or Silent()).stage(folder.slide_id, "report", 0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from macprox.celltable import mean_column, positive_column
+from macprox.celltable import mean_column
+from macprox.phenotype.gate_table import above_gate
 from macprox.phenotype.intensity_axis import Axis
 from macprox.report import style
 from macprox.report.numbers import Shown, is_number, missing, significant_text
@@ -44,18 +45,18 @@ class GatePanel:
 
 def panels(gates: pd.DataFrame, cells: pd.DataFrame) -> list[GatePanel]:
     """One panel a gate, in the table's order."""
-    return [_panel(row, cells, number) for number, (_, row) in enumerate(gates.iterrows())]
+    return [_panel(row, cells, gates, number) for number, (_, row) in enumerate(gates.iterrows())]
 
 
-def _panel(row: pd.Series, cells: pd.DataFrame, number: int) -> GatePanel:
+def _panel(row: pd.Series, cells: pd.DataFrame, gates: pd.DataFrame, number: int) -> GatePanel:
     marker, compartment = str(row["marker"]), str(row["compartment"])
     reason = text_of(row.get("reason"))
     parent = text_of(row.get("parent"))
-    within = "" if parent in ("", "all") else f", among {parent}+"
+    within = f", among {parent}+" if parent else ""
     source = text_of(row.get("source"))
     return GatePanel(
         title=f"{marker} · {compartment}{within}",
-        svg=histogram(_values(row, cells), row["value"], f"gate{number}", marker),
+        svg=histogram(_values(row, cells, gates), row["value"], f"gate{number}", marker),
         cut=_or_dash(row["value"], significant_text, reason),
         positive=_or_dash(row["percent_positive"], _percent, reason),
         minus10=_or_dash(row["percent_positive_minus10"], _percent, reason),
@@ -77,16 +78,14 @@ def _or_dash(value: object, text, reason: str) -> Shown:
     return Shown(text(value)) if is_number(value) else missing(reason)
 
 
-def _values(row: pd.Series, cells: pd.DataFrame) -> np.ndarray:
+def _values(row: pd.Series, cells: pd.DataFrame, gates: pd.DataFrame) -> np.ndarray:
     """Intensities that the gate cuts, of its parent's cells where it has one."""
     column = mean_column(str(row["marker"]), str(row["compartment"]))
     if column not in cells:
         return np.empty(0)
-    parent = positive_column(text_of(row.get("parent")) or "none")
-    population = cells
-    if parent in cells:
-        population = cells[cells[parent].fillna(False).astype(bool)]
-    values = population[column].to_numpy(dtype=float)
+    values = cells[column].to_numpy(dtype=float)
+    if parent := text_of(row.get("parent")):
+        values = values[above_gate(cells, gates, parent)]
     return values[np.isfinite(values)]
 
 

@@ -13,6 +13,7 @@ from macprox.io.atomic import write_text
 from macprox.report import sentences
 from macprox.report.numbers import count_text
 from macprox.report.page import axis_max, environment, observed, saved_gates, saved_regions
+from macprox.report.reviewed import sign_off_status
 from macprox.report.rows import SavedNumbers
 
 
@@ -105,7 +106,7 @@ def _status(result: Any) -> str:
     """Finished, and how much of it a person should still look at."""
     warnings = [f for f in result.manifest.get("quality") or [] if f.get("level") == "warning"]
     n = len(warnings) + len(result.manifest.get("warnings") or [])
-    parts = ["finished"]
+    parts = [sign_off_status(result.manifest) or "finished"]
     if n:
         parts.append(f"{n} warning{'' if n == 1 else 's'}")
     if sentences.gate_notice(saved_gates(result, result.overview())):

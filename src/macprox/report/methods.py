@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from macprox.phenotype.gate_table import gate_name
 from macprox.report.numbers import is_number, significant_text
 from macprox.report.rows import text_of
 from macprox.report.seams import seam_sentences
@@ -80,7 +81,8 @@ def _gating(gates: pd.DataFrame) -> str:
         how = "automatic, confirmed" if source == "auto" and row["confirmed"] else ""
         if is_number(row["value"]):
             cut = f"{row['compartment']} > {significant_text(row['value'])}"
-            parts.append(f"{row['marker']} {cut} ({how or words.get(source, source)})")
+            name = gate_name(row["marker"], text_of(row.get("parent")))
+            parts.append(f"{name} {cut} ({how or words.get(source, source)})")
         else:
             parts.append(f"{row['marker']} {row['compartment']}, no gate found")
     return (

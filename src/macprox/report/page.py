@@ -23,6 +23,7 @@ from macprox.report import (
     gates,
     methods,
     overview,
+    reviewed,
     sentences,
     style,
     tables,
@@ -87,6 +88,7 @@ def slide_context(result) -> dict[str, Any]:
     return {
         "slide_id": result.slide_id,
         "manifest": manifest,
+        "review": reviewed.review_line(manifest),
         "study": study,
         "study_toml": study.to_toml(),
         "answer": answer,

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from macprox.phenotype.gate_table import gate_name
 from macprox.report.numbers import (
     NBSP,
     Shown,
@@ -234,13 +235,22 @@ def no_headline_reasons(cells: pd.DataFrame, regions, saved: SavedNumbers, study
 
 
 def gate_notice(gates: pd.DataFrame) -> str:
-    """Says aloud that nobody has looked at automatic gates yet; empty when all are confirmed."""
+    """Says aloud which gates nobody stands by yet; empty when all are confirmed."""
     source = gates["source"].map(text_of)
-    open_ = gates[(source == "auto") & ~gates["confirmed"].astype(bool)]
-    if not len(open_):
-        return ""
-    n, names = len(open_), ", ".join(dict.fromkeys(open_["marker"].astype(str)))
-    unimodal = int((~open_["bimodal"].astype(bool)).sum())
-    doubt = f" {unimodal} of them found no two populations to separate." if unimodal else ""
-    what = "gate is an automatic proposal" if n == 1 else "gates are automatic proposals"
-    return f"{n} {what} nobody has confirmed ({names}).{doubt} Every number below depends on them."
+    is_open = ~gates["confirmed"].astype(bool)
+    proposed, moved = gates[is_open & (source == "auto")], gates[is_open & (source == "reviewer")]
+    said = []
+    if n := len(proposed):
+        what = "gate is an automatic proposal" if n == 1 else "gates are automatic proposals"
+        said.append(f"{n} {what} nobody has confirmed ({_names(proposed)}).")
+    if unimodal := int((~proposed["bimodal"].astype(bool)).sum()):
+        said.append(f"{unimodal} of them found no two populations to separate.")
+    if n := len(moved):
+        what = "gate was" if n == 1 else "gates were"
+        said.append(f"{n} {what} moved by a reviewer and not confirmed ({_names(moved)}).")
+    return " ".join([*said, "Every number below depends on them."]) if said else ""
+
+
+def _names(gates: pd.DataFrame) -> str:
+    parents = gates["parent"].map(text_of) if "parent" in gates else [""] * len(gates)
+    return ", ".join(map(gate_name, gates["marker"].astype(str), parents))
