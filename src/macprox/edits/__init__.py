@@ -1,6 +1,6 @@
 """The reviewer's events: appended one line at a time, never rewritten, replayed onto a table."""
 
-from macprox.edits.applying import apply_to_cells
+from macprox.edits.applying import REASONS_JOINED_BY, apply_to_cells
 from macprox.edits.events import (
     CellDeleted,
     CellEvent,
@@ -23,6 +23,7 @@ from macprox.edits.naming import SAME_CELL_UM
 from macprox.edits.replay import Corrections, GateCorrection, replay
 
 __all__ = [
+    "REASONS_JOINED_BY",
     "SAME_CELL_UM",
     "CellDeleted",
     "CellEvent",

@@ -13,6 +13,7 @@ import zarr
 from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
+from macprox.edits import REASONS_JOINED_BY
 from macprox.image.quality import (
     BLOCK_UM,
     BlockJudge,
@@ -34,7 +35,6 @@ from macprox.study import ImageParameters
 OUT_OF_FOCUS = "out of focus"
 SATURATED = "saturated"  # and the channel's name
 FOLD, DEBRIS, EMPTY, NO_DATA = "fold", "bright debris", "empty", "no data"
-JOIN = "; "  # between the reasons of one cell
 BAND_ROWS = 64  # blocks that are averaged at a time: memory stays small on any slide
 AIRSPACE_FRAC = 0.5  # a hole that is airspace for the most part is no artefact
 
@@ -130,7 +130,9 @@ def found_at(areas: tuple[tuple[str, MultiPolygon], ...], xy_um: np.ndarray) -> 
     for reason, area in areas:
         shapely.prepare(area)
         inside = shapely.contains_xy(area, xy_um[:, 0], xy_um[:, 1])
-        reasons[inside] = [f"{old}{JOIN}{reason}" if old else reason for old in reasons[inside]]
+        reasons[inside] = [
+            f"{old}{REASONS_JOINED_BY}{reason}" if old else reason for old in reasons[inside]
+        ]
     return reasons
 
 
@@ -146,7 +148,7 @@ def facts_of(
         The column ``artefact`` of the observed cells.
     tissue_um2 : float
     """
-    n_cells = Counter(reason for joined in reasons for reason in joined.split(JOIN))
+    n_cells = Counter(reason for joined in reasons for reason in joined.split(REASONS_JOINED_BY))
     return [
         {
             "reason": reason,

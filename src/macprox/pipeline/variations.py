@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from macprox.edits import EditLog, replay
 from macprox.errors import MacproxError, ResultError, SlideError
 from macprox.io.atomic import write_parquet
 from macprox.io.images import open_slide
 from macprox.io.store import SlideFolder
-from macprox.pipeline.calling import ALL_MARKERS, CalledCells, call_cells
+from macprox.pipeline.calling import ALL_MARKERS, CalledCells, Caller, call_cells
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.redrawing import measurements_of
 from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, refresh_report
@@ -100,7 +101,9 @@ def vary_slide(
 def _of_gates(
     measurements: pd.DataFrame, study: Study, folder: SlideFolder, source: dict
 ) -> Iterator[dict]:
-    as_run = call_cells(measurements, study, folder, source)
+    caller = Caller(measurements, study, folder, source)
+    corrections = replay(EditLog(folder.edits).read())
+    as_run = caller.call(corrections)
     primary = study.proximity.primary_radius_um
     yield from _headline(Variation(AS_RUN), as_run, study, (primary,))
     for row in _headline(Variation(RADIUS), as_run, study, study.proximity.radii_um):
@@ -108,7 +111,7 @@ def _of_gates(
     markers = [ALL_MARKERS, *study.markers] if len(study.markers) > 1 else list(study.markers)
     for marker in markers:
         for change in (-GATE_CHANGE, GATE_CHANGE):
-            called = call_cells(measurements, study, folder, source, {marker: 1 + change})
+            called = caller.call(corrections, {marker: 1 + change})
             yield from _headline(Variation(GATE, marker, change), called, study, (primary,))
 
 
