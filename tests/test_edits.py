@@ -8,14 +8,20 @@ import pytest
 
 from macprox.edits import (
     CellDeleted,
+    CellMarked,
     CellRestored,
+    CellsRedrawn,
     EditLog,
     GateConfirmed,
     GateMoved,
     PhenotypeSet,
+    RedrawWithdrawn,
     RegionDrawn,
     SignedOff,
+    SignOffWithdrawn,
     apply_to_cells,
+    lost_gates,
+    lost_sentence,
     now_utc,
     replay,
 )
@@ -31,6 +37,18 @@ def gate(before, after, marker="CD68", parent=None):
 
 def relabel(x, y, after, anchor=None):
     return PhenotypeSet(**WHO, anchor_px=anchor, x_um=x, y_um=y, before="Other", after=after)
+
+
+def mark(x, y, after, anchor=None):
+    return CellMarked(**WHO, anchor_px=anchor, x_um=x, y_um=y, after=after)
+
+
+def drawn_cell(x, y, anchor=None):
+    return {"anchor_px": anchor, "x_um": x, "y_um": y, "cell": [0, 0, 9], "nucleus": []}
+
+
+def redraw(redraw_id, removed=(), added=()):
+    return CellsRedrawn(**WHO, redraw_id=redraw_id, removed=removed, added=added)
 
 
 def one_of_each():
@@ -209,6 +227,154 @@ def test_a_cell_is_found_within_two_micrometres_and_no_further(x_um, is_found):
     edited, unmatched = apply_to_cells(cells(), replay([event]))
     assert (edited["phenotype"][2] == "Treg") == is_found
     assert unmatched == ([] if is_found else [event])
+
+
+def test_one_cell_is_one_cell_by_anchor_and_by_place():
+    """After another segmentation the anchor is another, and an event must undo the earlier one."""
+    first = relabel(1.0, 2.0, "Treg", anchor=7)
+    for again in (
+        relabel(1.0, 2.0, None, anchor=7),
+        relabel(1.0, 2.0, None),
+        relabel(1.9, 3.1, None, anchor=80),
+        relabel(-0.2, 0.9, None),  # beside it, in another square of the search
+    ):
+        assert replay([first, again]).phenotypes == ()
+        assert replay([again, first]).phenotypes == (first,)
+    for other in (relabel(1.0, 4.1, None, anchor=80), relabel(30.0, 2.0, None, anchor=7)):
+        assert replay([first, other]).phenotypes == (first,)  # control
+
+
+def test_a_lasso_of_thousands_is_replayed_cell_by_cell():
+    places = [(2.5 * i, 2.5 * j) for i in range(60) for j in range(60)]
+    lasso = [relabel(x, y, "Treg") for x, y in places]
+    back = [relabel(x + 0.3, y - 0.3, None) for x, y in places[::2]]
+    standing = replay([*lasso, *back]).phenotypes
+    assert [(e.x_um, e.y_um) for e in standing] == places[1::2]
+
+
+def test_the_last_reason_of_a_mark_holds_until_it_is_taken_back():
+    fold, blur = mark(1.0, 2.0, "fold"), mark(1.0, 2.0, "blur", anchor=7)
+    assert replay([fold, blur]).marked == (blur,)
+    assert replay([fold, mark(1.0, 2.0, None)]).marked == ()
+
+
+def test_a_drawing_that_was_withdrawn_is_as_if_it_had_never_been():
+    said = relabel(1.0, 2.0, "Treg", anchor=7)
+    drawing = redraw("d", removed=[drawn_cell(1.0, 2.0, 7)], added=[drawn_cell(1.2, 2.0, 9)])
+    assert replay([said, drawing]).phenotypes == ()  # what it removed is no longer spoken of
+    assert replay([said, drawing]).redraws == (drawing,)
+    withdrawn = RedrawWithdrawn(**WHO, redraw_id="d")
+    undone = replay([said, drawing, withdrawn])
+    assert (undone.phenotypes, undone.redraws) == ((said,), ())
+    assert replay([said, drawing, withdrawn, drawing]).phenotypes == ()  # and redone
+    assert replay([drawing, said]).phenotypes == (said,)  # said of the drawn cell
+
+
+def test_drawings_stand_in_the_order_of_the_log_and_only_silence_what_they_removed():
+    first, second = redraw("1", added=[drawn_cell(50.0, 50.0)]), redraw("2")
+    other = [mark(20.0, 20.0, "fold"), CellDeleted(**WHO, x_um=40.0, y_um=40.0)]
+    found = replay([first, *other, redraw("3", removed=[drawn_cell(20.0, 20.0)]), second])
+    assert [drawing.redraw_id for drawing in found.redraws] == ["1", "3", "2"]
+    assert (found.marked, found.deleted) == ((), (other[1],))
+
+
+def test_a_withdrawn_sign_off_is_none():
+    signed, withdrawn = SignedOff(**WHO), SignOffWithdrawn(**WHO)
+    assert replay([signed, withdrawn]).signed_off is None
+    assert not replay([signed, withdrawn, gate(1.0, 2.0)]).changed_since_sign_off
+    assert replay([signed, withdrawn, signed]).signed_off == signed
+
+
+def test_what_was_undone_since_is_no_change_since_the_sign_off():
+    said = [relabel(1.0, 2.0, "Treg"), SignedOff(**WHO)]
+    assert replay([*said, relabel(20.0, 20.0, "Treg")]).changed_since_sign_off  # control
+    undone = [
+        relabel(20.0, 20.0, "Treg"),
+        relabel(20.0, 20.0, None),
+        gate(1.0, 2.0),
+        gate(2.0, None),
+    ]
+    assert not replay([*said, *undone]).changed_since_sign_off
+    assert replay([*said, SignedOff(**WHO), relabel(1.0, 2.0, None)]).changed_since_sign_off
+
+
+def test_the_content_is_where_the_log_leads_and_can_be_written():
+    events = one_of_each()
+    content = replay(events).content()
+    assert json.loads(json.dumps(content))["gates"] == [["CD68", "", 2.5, True, "Dr. Ünal"]]
+    later = [*events, SignedOff(**WHO), relabel(9.0, 9.0, "Treg"), relabel(9.0, 9.0, None)]
+    assert replay(later).content() == content
+    for more in (
+        gate(2.5, 3.0), gate(None, 3.0, parent="panCK"), relabel(9.0, 9.0, "Treg"),
+        mark(9.0, 9.0, "fold"), CellDeleted(**WHO, x_um=9.0, y_um=9.0), redraw("d"),
+        RegionDrawn(**WHO, kind="tumour", region_id="1", after=SQUARE),
+    ):  # fmt: skip
+        assert replay([*events, more]).content() != content, more
+
+
+def test_standing_decisions_are_counted_by_reviewer():
+    second = {**WHO, "reviewer": "A. R."}
+    events = [*one_of_each(), CellDeleted(**second, x_um=9.0, y_um=9.0), gate(1.0, None, "CD3")]
+    assert replay(events).by_reviewer() == {"A. R.": 1, "Dr. Ünal": 3}  # gate, relabel, region
+    assert replay([]).by_reviewer() == {}
+
+
+def test_a_marked_cell_stays_and_is_left_out_with_its_reason():
+    table = cells(artefact=["", "out of focus", ""], excluded=[False, False, True])
+    marks = replay([mark(1.0, 2.0, "fold", anchor=7), mark(20.0, 20.0, "bubble")])
+    edited, unmatched = apply_to_cells(table, marks)
+    assert unmatched == []
+    assert edited["artefact"].tolist() == ["reviewer: fold", "out of focus; reviewer: bubble", ""]
+    assert edited["excluded"].tolist() == [True, True, True]
+    assert table["excluded"].tolist() == [False, False, True]
+    bare, _ = apply_to_cells(cells(), marks)  # a table that has neither column
+    assert bare["artefact"].tolist() == ["reviewer: fold", "reviewer: bubble", ""]
+    assert bare["excluded"].tolist() == [True, True, False]
+
+
+def test_rows_are_found_as_by_looking_at_every_cell():
+    rng = np.random.default_rng(4)
+    n = 3000
+    table = pd.DataFrame(
+        {
+            "cell_id": np.arange(1, n + 1),
+            "anchor_px": rng.permutation(n).astype(np.uint64) + np.uint64(2**63),
+            "x_um": rng.uniform(0, 300, n),
+            "y_um": rng.uniform(0, 300, n),
+            "phenotype": "Other",
+        }
+    )
+    asked = rng.uniform(0, 300, (200, 2))
+    distance = np.hypot(*(table[["x_um", "y_um"]].to_numpy()[:, None] - asked).transpose(2, 0, 1))
+    nearest = np.where(distance.min(axis=0) <= 2, distance.argmin(axis=0), -1)
+    assert 20 < (nearest < 0).sum() < 180  # control: some are found and some are not
+    events = [CellDeleted(**WHO, anchor_px=-1, x_um=x, y_um=y) for x, y in asked.tolist()]
+    for event, row in zip(events, nearest, strict=True):  # alone, and so its own key
+        edited, unmatched = apply_to_cells(table, replay([event]))
+        assert unmatched == ([event] if row < 0 else [])
+        gone = set(table["cell_id"]) - set(edited["cell_id"])
+        assert gone == (set() if row < 0 else {row + 1})
+
+
+def test_what_is_lost_is_told_in_a_sentence():
+    deleted = CellDeleted(**WHO, x_um=3.0, y_um=4.0)
+    assert lost_sentence(relabel(120.2, 340.4, "Treg")) == (
+        "Relabelling of the cell at x 120, y 340 µm as 'Treg' (Dr. Ünal, 2026-11-22): no cell lies "
+        "there any more."
+    )
+    assert lost_sentence(deleted).startswith("Deletion of the cell at x 3, y 4 µm (Dr. Ünal")
+    assert "as an artefact (fold) (Dr. Ünal" in lost_sentence(mark(1.0, 2.0, "fold"))
+    with pytest.raises(TypeError, match="CellRestored does nothing that could be lost"):
+        lost_sentence(CellRestored(**WHO, x_um=3.0, y_um=4.0))
+
+
+def test_a_gate_of_a_marker_that_the_study_dropped_is_lost():
+    events = [gate(1.0, 2.0), gate(None, 3.0, parent="CD3"), gate(1.0, None, marker="CD8")]
+    assert lost_gates(replay(events), ["CD68", "CD3"]) == []
+    (lost,) = lost_gates(replay(events), ["CD68"])
+    assert lost == (
+        "Gate of CD68 among CD3+ at 3 (Dr. Ünal, 2026-11-22): the study has no marker CD3."
+    )
 
 
 def test_edits_on_an_empty_table_are_all_unmatched():

@@ -482,8 +482,10 @@ def test_cells_named_and_deleted_by_hand_are_replayed(copy, whole):
 def test_an_edit_whose_cell_is_gone_is_said(copy):
     lost = CellDeleted(**said(), anchor_px=1, x_um=-50.0, y_um=-50.0)
     EditLog(copy.path / "edits.jsonl").append(lost)
-    (warning,) = update(copy).manifest["warnings"]
-    assert warning.startswith("Edit finds no cell any more")
+    manifest = update(copy).manifest
+    (warning,) = manifest["warnings"]
+    assert warning.startswith("Deletion of the cell at x -50, y -50 µm (Dr B, ")
+    assert manifest["lost_edits"] == [warning]
 
 
 def test_a_drawn_exclusion_leaves_its_cells_out(copy, whole):

@@ -26,6 +26,7 @@ from macprox.report import (
     write_slide_report,
 )
 from macprox.report.index import FailedSlide
+from macprox.report.reviewed import review_line, sign_off_status
 from macprox.report.rows import SavedNumbers
 from macprox.study import Study
 
@@ -378,6 +379,31 @@ def test_confirmed_gates_raise_no_notice(result):
     gates = result.gates().assign(confirmed=True)
     assert sentences.gate_notice(result.gates())  # control
     assert sentences.gate_notice(gates) == ""
+
+
+def test_a_gate_that_was_moved_and_not_confirmed_is_named_with_its_parent(result):
+    gates = result.gates().query("marker == 'panCK'").assign(source="reviewer", confirmed=False)
+    assert sentences.gate_notice(gates.assign(parent="CD68")) == (
+        "1 gate was moved by a reviewer and not confirmed (panCK among CD68+). Every number below "
+        "depends on them."
+    )
+    assert sentences.gate_notice(gates.assign(confirmed=True)) == ""
+
+
+def test_who_signed_and_who_decided_is_one_line():
+    assert review_line({}) == ""  # another tool's table
+    unsigned = {"signed_off": None, "edits": {}}
+    assert review_line(unsigned) == "Nobody has signed this slide off."
+    assert sign_off_status(unsigned) == ""
+    signed = {"by": "Dr B", "time": "2026-11-22T14:03:09+00:00", "comment": "a fold"}
+    manifest = {"signed_off": {**signed, "changed_since": False}, "edits": {"A. R.": 12, "Dr B": 3}}
+    assert review_line(manifest) == (
+        "Signed off by Dr B on 2026-11-22, 14:03 UTC: “a fold” Decisions by A. R. (12), Dr B (3)."
+    )
+    assert sign_off_status(manifest) == "signed off"
+    changed = {"signed_off": {**signed, "comment": "", "changed_since": True}}
+    assert "14:03 UTC. Changed since: the numbers below are not those" in review_line(changed)
+    assert sign_off_status(changed) == "changed since sign-off"
 
 
 def test_one_unconfirmed_gate_is_singular(result):

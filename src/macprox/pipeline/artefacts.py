@@ -130,9 +130,8 @@ def found_at(areas: tuple[tuple[str, MultiPolygon], ...], xy_um: np.ndarray) -> 
     for reason, area in areas:
         shapely.prepare(area)
         inside = shapely.contains_xy(area, xy_um[:, 0], xy_um[:, 1])
-        reasons[inside] = [
-            f"{old}{REASONS_JOINED_BY}{reason}" if old else reason for old in reasons[inside]
-        ]
+        both = (filter(None, (old, reason)) for old in reasons[inside])
+        reasons[inside] = [REASONS_JOINED_BY.join(each) for each in both]
     return reasons
 
 
