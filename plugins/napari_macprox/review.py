@@ -179,10 +179,10 @@ class Review(QObject):
 
     def go_to(self, x_um: float, y_um: float, width_um: float | None = CLOSE_UP_UM) -> None:
         """Centre the canvas; without a width the zoom stays."""
-        self.viewer.camera.center = (0.0, y_um, x_um)
+        self.viewer.scene.camera.center = (0.0, y_um, x_um)
         if width_um is not None:
             width_px = self.viewer.canvas.size[1] if hasattr(self.viewer, "canvas") else 800
-            self.viewer.camera.zoom = width_px / width_um
+            self.viewer.scene.camera.zoom = width_px / width_um
 
     # Work beside the window.
 
