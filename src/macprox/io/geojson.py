@@ -117,7 +117,8 @@ def read_regions(path: Path, pixel_size_um: float) -> Regions:
     ResultError
         If the file was not written by macprox, or for another pixel size.
     """
-    collection = _load(Path(path))
+    text = _text(Path(path))
+    collection = _parsed(text, Path(path))
     about = collection.get("macprox") if isinstance(collection, dict) else None
     if about is None:
         raise ResultError(
@@ -131,9 +132,11 @@ def read_regions(path: Path, pixel_size_um: float) -> Regions:
         )
     areas: dict[str, list[MultiPolygon]] = {kind: [] for kind in CLASSES}
     reasons: list[tuple[str, MultiPolygon]] = []
-    for feature in collection["features"]:
+    # All at once: one by one, as `_geometry` reads what others wrote, takes half as long again.
+    geometries = shapely.get_parts(shapely.from_geojson(text))
+    for feature, geometry in zip(collection["features"], geometries, strict=True):
         kind = feature["properties"]["kind"]
-        area = _to_um(_geometry(feature, path), pixel_size_um)
+        area = _to_um(geometry, pixel_size_um)
         areas[kind].append(area)
         if kind == "exclusion":
             reasons.append((feature["properties"]["reason"], area))
@@ -266,14 +269,29 @@ def _feature(
 
 
 def _load(path: Path) -> Any:
+    return _parsed(_text(path), path)
+
+
+def _text(path: Path) -> str:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ResultError(f"There is no file {path}; expected GeoJSON with drawn areas.") from None
+    except ValueError as error:  # not even text
+        raise _not_geojson(path, error) from None
+
+
+def _parsed(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
     except ValueError as error:
-        raise ResultError(
-            f"{path} is not GeoJSON ({error}). In QuPath: File, Export objects as GeoJSON."
-        ) from None
+        raise _not_geojson(path, error) from None
+
+
+def _not_geojson(path: Path, error: ValueError) -> ResultError:
+    return ResultError(
+        f"{path} is not GeoJSON ({error}). In QuPath: File, Export objects as GeoJSON."
+    )
 
 
 def _features(content: Any, path: Path) -> list[dict[str, Any]]:
