@@ -51,12 +51,15 @@ class EditLog:
         Raises
         ------
         ResultError
-            Naming the first line that is damaged.
+            Naming the first line that is damaged; or if the file cannot be read.
         """
         path = Path(self.path)
         if not path.exists():
             return []
-        lines = path.read_bytes().split(b"\n")
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise ResultError(f"Cannot read {path}: {error.strerror or error}.") from error
         events: list[Event] = []
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -73,6 +76,13 @@ class EditLog:
             if not isinstance(event, LineTorn):
                 events.append(event)
         return events
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether the last line is half an event: somebody was stopped while it was written."""
+        path = Path(self.path)
+        tail = _unfinished(path) if path.exists() else b""
+        return bool(tail.strip()) and not _is_event(tail)
 
 
 def _unfinished(path: Path) -> bytes:

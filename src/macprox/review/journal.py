@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,6 +9,7 @@ from macprox.edits import Corrections, EditLog, Event, replay
 from macprox.errors import ResultError
 from macprox.io.store import SlideFolder
 from macprox.review.history import History, step
+from macprox.review.notices import read_only_reason
 
 
 class Journal:
@@ -36,13 +36,7 @@ class Journal:
     @property
     def read_only(self) -> str:
         """Why nothing can be saved here; empty if it can."""
-        target = self._folder.edits if self._folder.edits.exists() else self._folder.path
-        if os.access(target, os.W_OK):
-            return ""
-        return (
-            f"{target} cannot be written: this slide can be looked at, not changed. Copy the "
-            "result folder to a place of yours, or ask for the right to write."
-        )
+        return read_only_reason(self._folder)
 
     @property
     def undo_text(self) -> str:
