@@ -47,7 +47,7 @@ def apply_to_cells(
     ]  # fmt: skip
     if not events:
         return cells, []
-    rows = _find_rows(cells, events)
+    rows = find_rows(cells, events)
     unmatched = [event for event, row in zip(events, rows, strict=True) if row < 0]
     n_set, n_marked = len(corrections.phenotypes), len(corrections.marked)
     cells = _relabelled(cells, corrections, rows[:n_set])
@@ -97,8 +97,8 @@ def _changed(column: pd.Series, rows: np.ndarray, values: np.ndarray | str) -> p
     return changed
 
 
-def _find_rows(cells: pd.DataFrame, events: Sequence[CellEvent]) -> np.ndarray:
-    """Row of each event's cell, -1 where there is none."""
+def find_rows(cells: pd.DataFrame, events: Sequence[CellEvent]) -> np.ndarray:
+    """Row of each event's cell ``(n_events,)``, -1 where there is none; see `apply_to_cells`."""
     xy = cells[["x_um", "y_um"]].to_numpy(dtype=float)
     places = np.array([[event.x_um, event.y_um] for event in events], dtype=float)
     rows = np.full(len(events), -1)

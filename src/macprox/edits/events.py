@@ -187,6 +187,48 @@ class SignOffWithdrawn(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampleDrawn(Event):
+    """Cells that readers name without seeing the call; in ``verification.jsonl``, never replayed.
+
+    Parameters
+    ----------
+    sample_id : str
+    seed : int
+    sizes : dict of str to int
+        How many cells of the slide were called what; those that could be drawn.
+    cells : tuple of dict
+        ``anchor_px``, ``x_um``, ``y_um`` and ``phenotype``, which is the call.
+    """
+
+    sample_id: str
+    seed: int
+    sizes: dict[str, int]
+    cells: tuple[dict[str, Any], ...]
+
+    what: ClassVar[str] = "sample"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", tuple(self.cells))  # JSON has lists
+        expected = {"anchor_px", "x_um", "y_um", "phenotype"}
+        for cell in self.cells:
+            if not isinstance(cell, dict) or set(cell) != expected:
+                raise ValueError(f"a drawn cell has {', '.join(sorted(expected))}, found {cell!r}")
+            if cell["phenotype"] not in self.sizes:
+                raise ValueError(f"its sizes lack {cell['phenotype']!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRead(Event):
+    """What a reader calls one cell of a sample; ``phenotype`` None: cannot be told."""
+
+    sample_id: str
+    number: int
+    phenotype: str | None
+
+    what: ClassVar[str] = "reading"
+
+
+@dataclass(frozen=True, kw_only=True)
 class LineTorn(Event):
     """Written by the log itself after a crash: the line before it is half an event."""
 
@@ -207,6 +249,8 @@ _KINDS: dict[str, type[Event]] = {
         RegionDrawn,
         SignedOff,
         SignOffWithdrawn,
+        SampleDrawn,
+        CellRead,
         LineTorn,
     )
 }

@@ -66,6 +66,11 @@ class SlideFolder:
         return self.path / "edits.jsonl"
 
     @property
+    def verification(self) -> Path:
+        """What readers named without seeing the call."""
+        return self.path / "verification.jsonl"
+
+    @property
     def report(self) -> Path:
         return self.path / "report.html"
 
