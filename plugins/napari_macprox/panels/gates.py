@@ -345,7 +345,7 @@ class GatesPanel(QWidget):
         if session is None or self._key is None:
             return
         state = self._state_of(session, *self._key)
-        copied = GateCopy(state.marker, state.compartment, state.parent or None, state.value)
+        copied = GateCopy(state.marker, state.parent or None, state.value)
         results = session.result.folder.path.parents[1]
         self._review.in_background(
             copy_targets, results, copied, session.slide_id,

@@ -27,13 +27,13 @@ class GateCopy:
 
     Parameters
     ----------
-    marker, compartment : str
+    marker : str
     parent : str or None
+        Another marker, among whose positive cells the gate holds.
     value : float
     """
 
     marker: str
-    compartment: str
     parent: str | None
     value: float
 
@@ -149,8 +149,9 @@ def _gates_of(folder: SlideFolder, copied: GateCopy) -> tuple[pd.DataFrame, Corr
     if not os.access(target, os.W_OK):
         raise ResultError(f"{target} cannot be written. Ask for the right to write.")
     gates = result.gates()
-    if gate_of(gates, copied.marker) is None:
-        raise ResultError(f"{copied.marker} was not measured on it.")
+    for name in filter(None, (copied.marker, copied.parent)):
+        if gate_of(gates, name) is None:
+            raise ResultError(f"{name} was not measured on it.")
     return gates, replay(EditLog(folder.edits).read())
 
 
@@ -158,21 +159,15 @@ def _cells_of(
     folder: SlideFolder, copied: GateCopy, gates: pd.DataFrame, corrections: Corrections
 ) -> Population:
     """The trusted cells that the gate would cut there."""
-    columns = ["artefact", mean_column(copied.marker, copied.compartment)]
-    among = None
+    places = {str(row["marker"]): str(row["compartment"]) for _, row in gates.iterrows()}
+    names = [copied.marker, *filter(None, [copied.parent])]
+    columns = [mean_column(name, places[name]) for name in names]
+    cells = pd.read_parquet(folder.cells, columns=["artefact", *columns])
+    among = (cells["artefact"].fillna("") == "").to_numpy(bool)
     if copied.parent is not None:
-        row = gate_of(gates, copied.parent)
-        if row is None:
-            raise ResultError(f"{copied.parent} was not measured on it.")
-        among = mean_column(copied.parent, str(row["compartment"]))
-        columns.append(among)
-    cells = pd.read_parquet(folder.cells, columns=columns)
-    trusted = (cells["artefact"].fillna("") == "").to_numpy(bool)
-    if among is not None:
-        level = standing_gate(gates, corrections, str(copied.parent))
-        positive = cells[among].to_numpy(float) > (np.inf if level is None else level)
-        trusted = trusted & positive
-    return Population.of(cells, copied.marker, copied.compartment, trusted)
+        level = standing_gate(gates, corrections, copied.parent)
+        among = among & (cells[columns[1]].to_numpy(float) > (np.inf if level is None else level))
+    return Population.of(cells, copied.marker, places[copied.marker], among)
 
 
 def _is_confirmed(gates: pd.DataFrame, corrections: Corrections, copied: GateCopy) -> bool:

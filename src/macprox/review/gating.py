@@ -178,8 +178,9 @@ def fallback(
     row = gate_of(called.gates, marker)
     if row is not None and row["source"] == "auto":
         return Fallback(float(row["value"]), PROPOSED, text_of(row["reason"]))
-    values = cut_of(called, study, corrections, marker).population.values
-    found = propose_gate(values, marker)
+    cells = called.cells
+    population = Population.of(cells, marker, study.markers[marker].compartment, _trusted(cells))
+    found = propose_gate(population.values, marker)
     return Fallback(found.value, PROPOSED, found.reason)
 
 
@@ -197,10 +198,10 @@ def cut_of(
     compartment = study.markers[marker].compartment
     values = cells[mean_column(marker, compartment)].to_numpy(float)
     ids = cells["cell_id"].to_numpy(np.int64)
-    own = [s for s in gate_states(*at) if s.marker == marker and s.parent]
+    parents = [name for name in study.markers if _stands(corrections, marker, name)]
     held = np.full(len(cells), -np.inf)  # by the highest of the parents' gates
-    for state in own:
-        np.maximum(held, state.value, out=held, where=_above(*at, state.parent))
+    for name in parents:
+        np.maximum(held, gate_state(*at, marker, name).value, out=held, where=_above(*at, name))
     among = _above(*at, parent) if parent else np.ones(len(cells), bool)
     hangs = among if parent else np.isneginf(held)
     steady = ids[~hangs & (values > held)] if not parent else ids[:0]
