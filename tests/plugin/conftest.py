@@ -36,6 +36,16 @@ def moved(result, tmp_path) -> mp.SlideResult:
     return mp.open_result(tmp_path / "results" / "slides" / result.slide_id)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_remembered(tmp_path) -> None:
+    """Reviewers' names of a test are neither found nor left in the settings of who runs it."""
+    try:
+        from qtpy.QtCore import QSettings
+    except ImportError:
+        return
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path))
+
+
 @pytest.fixture(scope="session")
 def screen() -> None:
     """Skip where no window can be opened; fail where one is promised (CI)."""
