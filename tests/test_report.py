@@ -398,7 +398,7 @@ def test_who_signed_and_who_decided_is_one_line():
     signed = {"by": "Dr B", "time": "2026-11-22T14:03:09+00:00", "comment": "a fold"}
     manifest = {"signed_off": {**signed, "changed_since": False}, "edits": {"A. R.": 12, "Dr B": 3}}
     assert review_line(manifest) == (
-        "Signed off by Dr B on 2026-11-22, 14:03 UTC: “a fold” Decisions by A. R. (12), Dr B (3)."
+        "Signed off by Dr B on 2026-11-22, 14:03 UTC: “a fold”. Decisions by A. R. (12), Dr B (3)."
     )
     assert sign_off_status(manifest) == "signed off"
     changed = {"signed_off": {**signed, "comment": "", "changed_since": True}}

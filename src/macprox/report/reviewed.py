@@ -27,7 +27,7 @@ def _signed(signed: dict[str, Any] | None) -> str:
     if signed is None:
         return "Nobody has signed this slide off."
     date, _, time = signed["time"].partition("T")
-    comment = f": “{signed['comment']}”" if signed["comment"] else "."
+    comment = f": “{signed['comment']}”." if signed["comment"] else "."
     line = f"Signed off by {signed['by']} on {date}, {time[:5]} UTC{comment}"
     if signed["changed_since"]:
         line += " Changed since: the numbers below are not those that were signed."
