@@ -96,7 +96,7 @@ def test_a_drag_lights_cells_and_moves_numbers_and_only_the_release_is_an_event(
     gate = histogram(panel).gate
     before = texts(panel)
     qtbot.mousePress(histogram(panel), LEFT, pos=QPoint(x_of(panel, gate), 100))
-    for target in (1.3 * gate, 1.6 * gate):
+    for target in (0.7 * gate, 0.4 * gate):
         qtbot.mouseMove(histogram(panel), QPoint(x_of(panel, target), 100))
         qtbot.wait(5)
         now = histogram(panel).gate
@@ -110,7 +110,7 @@ def test_a_drag_lights_cells_and_moves_numbers_and_only_the_release_is_an_event(
     assert texts(panel) != before
     assert logged(panel) == []
     with qtbot.waitSignal(panel.review.answered):
-        end = QPoint(x_of(panel, 1.6 * gate), 100)
+        end = QPoint(x_of(panel, 0.4 * gate), 100)
         qtbot.mouseRelease(histogram(panel), LEFT, pos=end)
         (event,) = logged(panel)  # on the disk before anything is computed
     assert isinstance(event, GateMoved)

@@ -64,7 +64,10 @@ class SignOffPanel(QWidget):
         self._name.textChanged.connect(review.rename_reviewer)
 
     def _recall(self) -> None:
-        if not self._review.reviewer:
+        name = self._review.reviewer
+        if name:
+            self._show_name(name)
+        else:
             self._review.rename_reviewer(remembered.reviewer())
 
     def _show_name(self, name: str) -> None:
