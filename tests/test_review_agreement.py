@@ -128,7 +128,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
     truth = {"T": (0.93, 0.05, 0.02), "M": (0.1, 0.8, 0.1), "R": (0.05, 0.15, 0.8)}
     names = list(sizes)
     held = {"count": 0, "recall": 0, "precision": 0}
-    n_slides = 100
+    n_slides = 60
     for _ in range(n_slides):
         real = {name: rng.choice(names, sizes[name], p=truth[name]) for name in names}
         whole = np.array([[(real[h] == k).sum() for k in names] for h in names])
@@ -143,7 +143,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
         for what, value in of_slide.items():
             held[what] += row[f"{what}_low"] <= value <= row[f"{what}_high"]
     for what, n in held.items():
-        # Not below 95 % by more than 100 slides allow.
+        # Not below 95 % by more than 60 slides allow.
         assert n >= stats.binom.ppf(0.005, n_slides, 0.95), (what, n)
 
 

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 from scipy.spatial import cKDTree
 
+import macprox as mp
+import small_runs
 from macprox import spatial
 from macprox.pipeline.areas import Areas
+from macprox.review import recalculation
 from macprox.review.answer import CURVE_STEP_UM, answer, change_since, nearest_lines
 from macprox.spatial.nulls.relabel import Relabelling
 from macprox.spatial.nulls.relabel_variance import variance_of_g_to_moved
@@ -189,3 +192,21 @@ def test_excluded_cells_are_in_no_number():
         called, areas=Areas(replace(called.regions, exclusions=called.regions.tumour))
     )
     assert answer(no_region, asked).rows["value"].notna().all()
+
+
+def test_a_table_of_another_tool_has_its_saved_headline_without_a_tumour_region(tmp_path):
+    made = made_up(400).cells
+    table = tmp_path / "cells.csv"
+    made[["x_um", "y_um", "phenotype", "region"]].to_csv(table, index=False)
+    with small_runs.without_reports():
+        ended = small_runs.macprox(
+            "stats", table, "--source", "TRM", "--target", "Tumour", "--out", tmp_path / "results",
+            "--x", "x_um", "--y", "y_um", "--phenotype", "phenotype",
+        )  # fmt: skip
+    assert ended.code == 0, ended.err
+    result = mp.open_result(tmp_path / "results" / "slides" / "cells")
+    called = recalculation.saved_calls(result)
+    found = answer(called, result.study)
+    assert_same_rows(found.rows, spatial.headline(result.statistics(), result.study.proximity))
+    assert found.rows["value"].notna().all()
+    assert len(nearest_lines(called, result.study, "TRM")) > 10

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from macprox.pipeline.calling import CalledCells
+from macprox.pipeline.given import STRATUM_COLUMNS
 from macprox.review.wording import change, sentence
 from macprox.spatial import k_nearest
 from macprox.spatial.nulls.relabel import Relabelling, expected_g_to_moved
@@ -36,7 +37,7 @@ from macprox.spatial.pattern import Group, Pattern, empty_pattern, pattern_of
 from macprox.spatial.search.neighbours import shared_groups
 from macprox.spatial.slide import NO_MACROPHAGES, NO_TUMOUR_REGION, classes_of, question_of
 from macprox.spatial.table import Row, row, to_table
-from macprox.study import Study
+from macprox.study import GIVEN, Study
 
 __all__ = ["Answer", "Curve", "answer", "change_since", "nearest_lines"]
 
@@ -112,12 +113,14 @@ def answer(called: CalledCells, study: Study) -> Answer:
     parameters = study.proximity
     classes = classes_of(parameters)
     counted = called.counted(study)
-    if not classes or called.regions.tumour.is_empty or counted.empty:
+    is_given = GIVEN in study.phenotypes.values()  # their table says who is tumour, and where
+    if not classes or counted.empty or not (is_given or called.regions.has_tumour):
         reason = NO_TUMOUR_REGION if classes else NO_MACROPHAGES
         rows = _no_rows(parameters, classes, "no cells" if counted.empty else reason)
         curves: dict[str, Curve] = {}
     else:
-        pattern = pattern_of(counted, None, parameters.strata)
+        strata = STRATUM_COLUMNS if is_given else parameters.strata
+        pattern = pattern_of(counted, None, [name for name in strata if name in counted])
         rows = _headline(pattern, classes, parameters)
         curves = _curves(pattern, classes, parameters)
     table = to_table(rows)
@@ -237,7 +240,8 @@ def nearest_lines(
     """
     groups = {group.name: group for group in classes_of(study.proximity)}
     counted = called.counted(study)
-    if class_name not in groups or called.regions.tumour.is_empty or counted.empty:
+    has_tumour = called.regions.has_tumour or GIVEN in study.phenotypes.values()
+    if class_name not in groups or counted.empty or not has_tumour:
         return np.empty((0, 2, 2))
     pattern = pattern_of(counted)
     source = pattern.is_a(groups[class_name].phenotypes)

@@ -12,7 +12,7 @@ from macprox.errors import TableError
 from macprox.phenotype.calls import explain_cell, inside_regions
 from macprox.pipeline.calling import CalledCells
 from macprox.review.cuts import cuts_of, values_of
-from macprox.study import Study
+from macprox.study import GIVEN, Study
 
 CLICK_UM = 10.0  # a click farther from every centroid meant none of them
 REVIEWER = "reviewer"
@@ -120,7 +120,7 @@ def cell_card(called: CalledCells, study: Study, cell_id: int) -> CellCard:
         x_um=float(cell["x_um"]),
         y_um=float(cell["y_um"]),
         phenotype=str(cell["phenotype"]),
-        source=str(cell.get("phenotype_source", "given")) if study.rules else "given",
+        source=GIVEN if _is_given(study) else str(cell["phenotype_source"]),
         why=_why(cells.iloc[[row]], study),
         readings=_readings(called, study, row),
         nearest_tumour_id=0 if nearest is None else int(nearest["cell_id"]),
@@ -166,8 +166,13 @@ def _nearest_tumour(called: CalledCells, study: Study, row: int) -> tuple[int, f
     return int(others[nearest]), float(distance[nearest])
 
 
+def _is_given(study: Study) -> bool:
+    """Whether another tool named the cells."""
+    return GIVEN in study.phenotypes.values()
+
+
 def _why(one: pd.DataFrame, study: Study) -> str:
-    if not study.rules:
+    if _is_given(study):
         return "The table that the cells came from says so."
     positive = {
         marker: bool(one[positive_column(marker)].iloc[0])

@@ -10,7 +10,7 @@ from macprox.pipeline.calling import CalledCells, Caller
 from macprox.pipeline.redrawing import measurements_of, redraw_cells
 from macprox.results import SlideResult
 from macprox.review.answer import Answer, answer
-from macprox.study import Study
+from macprox.study import GIVEN, Study
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Found:
     version: int
     called: CalledCells
     answer: Answer
-    caller: Caller
+    caller: Caller | None
     drawn: tuple[str, ...]
 
 
@@ -58,6 +58,11 @@ def recalculate(snapshot: Snapshot) -> Found:
         If a drawing of cells cannot be brought into the labels.
     """
     folder, drawn = snapshot.result.folder, _drawn(snapshot.corrections)
+    if (
+        GIVEN in snapshot.study.phenotypes.values()
+    ):  # another tool named the cells: nothing is called anew
+        called = saved_calls(snapshot.result)
+        return Found(snapshot.version, called, answer(called, snapshot.study), None, drawn)
     caller = snapshot.caller
     if caller is None or drawn != snapshot.drawn:
         redraw_cells(snapshot.study, folder)
@@ -75,4 +80,6 @@ def _drawn(corrections: Corrections) -> tuple[str, ...]:
 def saved_calls(result: SlideResult) -> CalledCells:
     """What the last run or update left on the disk."""
     cells, gates = result.cells(), result.gates()
+    if "in_window" not in cells:  # a table of another tool, every cell of which counts
+        cells = cells.assign(in_window=True, excluded=False, phenotype_source="given")
     return CalledCells(cells, gates, Areas(result.regions()), result.artefacts(), [])

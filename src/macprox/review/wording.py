@@ -18,8 +18,6 @@ from macprox.study import Study
 def change(before: pd.DataFrame, after: pd.DataFrame) -> str:
     """What happened to the first number, in a sentence; empty if nothing."""
     old, new = _first(before), _first(after)
-    if old is None or new is None:
-        return ""
     same = all(_same(old[key], new[key]) for key in ("value", "expected", "n_source", "n_target"))
     if same:
         return ""
@@ -47,20 +45,19 @@ def _from_to(old: float, new: float) -> str:
     return f"{texts[1]} as before"
 
 
-def _first(table: pd.DataFrame) -> Mapping[Any, Any] | None:
+def _first(table: pd.DataFrame) -> Mapping[Any, Any]:
     """Tumour to the first class that has a number; else the first row of that direction."""
     back = table.iloc[1::2]  # macrophage to tumour, tumour to macrophage, class by class
     given = back[back["value"].notna()]
     chosen = given if len(given) else back
-    return chosen.iloc[0].to_dict() if len(chosen) else None
+    return chosen.iloc[0].to_dict()
 
 
 def sentence(table: pd.DataFrame, study: Study) -> str:
     """Seen, then what chance would give, then how they compare; or why there is no number."""
     first = _first(table)
-    if first is None or not is_number(first["value"]):
-        why = "" if first is None else micrometres(text_of(first["reason"]))
-        return f"No answer: {why}."
+    if not is_number(first["value"]):
+        return f"No answer: {micrometres(text_of(first['reason']))}."
     direction = Direction(first["source"], first["target"])
     seen = sentences.seen(first, direction, study)
     if not is_number(first["expected"]):
