@@ -1,27 +1,22 @@
-"""Blinded verification: which cells are shown, in what order, and what readers called them.
+"""Blinded verification of one slide: who is shown which cell next, and what was read.
 
-The sample is stratified by the call (Cochran 1977, chapter 5): as many cells of each called
-phenotype, so that rare ones are judged too, each standing for its share of the slide.
+Which cells are shown: `macprox.review.sample`; what readings say: `macprox.review.agreement`.
 """
 
 from __future__ import annotations
 
-import uuid
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from macprox.celltable import AMBIGUOUS, OTHER
 from macprox.edits import EditLog
 from macprox.edits.applying import find_rows
 from macprox.edits.events import CellEvent, CellRead, Event, SampleDrawn
 from macprox.errors import MacproxError, ResultError, TableError
 from macprox.io.store import SlideFolder
-from macprox.pipeline.calling import CalledCells
 from macprox.review.agreement import UNSURE, Agreement, Readings, agreement
+from macprox.review.sample import Sample, answers_of, draw_sample
 from macprox.study import Study
 
 __all__ = [
@@ -36,7 +31,6 @@ __all__ = [
     "draw_sample",
 ]
 
-PER_PHENOTYPE = 25
 NO_NAME = (
     "Who are you? Enter your name at the top of the review window: every reading is saved with the "
     "name of who made it."
@@ -69,98 +63,6 @@ class Progress:
     done: int
     total: int
     gone: int
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Cells that readers are asked about.
-
-    Parameters
-    ----------
-    sample_id, slide_id : str
-    seed : int
-    anchor_px : tuple of (int or None)
-    xy_um : tuple of (float, float)
-    calls : tuple of str
-        What each was called when the sample was drawn; not for readers' eyes.
-    stratum_sizes : dict of str to int
-        Cells of the slide so called, those that were not drawn included.
-    """
-
-    sample_id: str
-    slide_id: str
-    seed: int
-    anchor_px: tuple[int | None, ...] = field(repr=False)
-    xy_um: tuple[tuple[float, float], ...] = field(repr=False)
-    calls: tuple[str, ...] = field(repr=False)
-    stratum_sizes: dict[str, int] = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.calls)
-
-    @property
-    def weights(self) -> np.ndarray:
-        """How many cells of the slide each stands for: ``(n,)``, N_h / n_h of its stratum."""
-        drawn = {name: self.calls.count(name) for name in self.stratum_sizes}
-        return np.array([self.stratum_sizes[name] / drawn[name] for name in self.calls])
-
-    def order(self, reader: str) -> np.ndarray:
-        """In which order a reader sees the cells: ``(n,)`` numbers, the same every time.
-
-        Another reader sees them in another order, so that what tires or teaches one reader on the
-        way does not do the same to both.
-        """
-        name = zlib.crc32(reader.strip().encode())
-        return np.random.default_rng([self.seed, name]).permutation(len(self))
-
-
-def answers_of(study: Study) -> tuple[str, ...]:
-    """What a reader can say a cell is, beside `UNSURE`; nobody sees "Ambiguous" in an image."""
-    return (*(name for name in study.phenotypes if name != AMBIGUOUS), OTHER)
-
-
-def draw_sample(
-    called: CalledCells, study: Study, per_phenotype: int = PER_PHENOTYPE, seed: int | None = None
-) -> Sample:
-    """As many cells of every called phenotype, at random; all of those that have fewer.
-
-    Parameters
-    ----------
-    called : CalledCells
-        Drawn are cells that count in statistics.
-    study : Study
-    per_phenotype : int
-    seed : int, optional
-        Of the draw and of the orders; the study's where none is given.
-
-    Raises
-    ------
-    MacproxError
-        If nothing is asked for, or the slide has no cells to draw from.
-    """
-    if per_phenotype < 1:
-        raise MacproxError(f"At least one cell a phenotype must be drawn, found {per_phenotype}.")
-    cells = called.counted(study)
-    if cells.empty:
-        raise ResultError("There is no cell to verify on this slide: none counts in its numbers.")
-    seed = study.proximity.seed if seed is None else seed
-    rng = np.random.default_rng(seed)
-    calls = cells["phenotype"].astype(str).to_numpy(object)
-    rows: list[int] = []
-    for name in sorted(set(calls)):
-        of_name = np.flatnonzero(calls == name)
-        rows += rng.choice(of_name, min(per_phenotype, len(of_name)), replace=False).tolist()
-    drawn = cells.iloc[sorted(rows)]
-    anchors = drawn["anchor_px"].tolist() if "anchor_px" in drawn else [None] * len(drawn)
-    return Sample(
-        sample_id=uuid.uuid4().hex[:8],
-        slide_id=str(drawn["slide_id"].iloc[0]),
-        seed=seed,
-        anchor_px=tuple(anchors),
-        xy_um=tuple(zip(drawn["x_um"].tolist(), drawn["y_um"].tolist(), strict=True)),
-        calls=tuple(drawn["phenotype"].astype(str)),
-        stratum_sizes={name: int((calls == name).sum()) for name in sorted(set(calls))},
-    )
 
 
 class Verification:
