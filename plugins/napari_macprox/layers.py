@@ -10,6 +10,7 @@ from napari.layers import Layer
 
 from napari_macprox import marks
 from napari_macprox.conversion import (
+    CELL_OPACITY,
     LayerData,
     cell_layer,
     classes_of,
@@ -120,10 +121,13 @@ class ReviewLayers:
         for view in self._cells:
             view.outlined = outlined
         self._read_again("cells")
+        layer = self.cells
+        if self._cells and layer is not None:
+            layer.opacity = 1.0 if outlined else CELL_OPACITY  # a thin line hides nothing
 
     def cell_id_at(self, x_um: float, y_um: float) -> int:
         """The cell under a point at full resolution; 0 for none, or for points without labels."""
-        if not self._cells:
+        if not self._cells or not np.isfinite([x_um, y_um]).all():
             return 0
         row, column = (int(np.floor(at / self._pixel_size_um)) for at in (y_um, x_um))
         return self._cells[0].plane.at(row, column)
@@ -144,8 +148,9 @@ class ReviewLayers:
             data, self._lit = marks.lit_layer(self._cells, is_lit, colour, self._pixel_size_um)
             self._put("lit", data)
         else:
+            classes = marks.lit_classes(is_lit)
             for view in self._lit:
-                view.recolour(np.asarray(is_lit, np.uint8))
+                view.recolour(classes)
             self._read_again("lit")
 
     # What is drawn over them.

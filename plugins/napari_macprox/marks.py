@@ -28,7 +28,7 @@ LINE_COLOUR = "#ffd166"
 QUEUE_COLOUR = "#ffe14d"
 BAND_COLOURS = ("#ffb000", "#648fff")  # inner, outer; apart for every kind of colour vision
 BAND_SIDE_PX = 1500  # bands are soft things: this grid over a slide is fine enough to look at
-QUEUE_POINT_UM = 14.0
+QUEUE_POINT_UM = 18.0
 STROKE_UM = 1.0
 LIT_OPACITY = 0.75
 NO_STROKES = np.empty((0, 2, 2))
@@ -49,11 +49,18 @@ def lit_layer(
     colour : str
     pixel_size_um : float
     """
-    views = [ClassView(view.plane, np.asarray(is_lit, np.uint8)) for view in cells]
+    views = [ClassView(view.plane, lit_classes(is_lit)) for view in cells]
     about = {"name": "positive cells", "blending": "translucent", "opacity": LIT_OPACITY}
     about |= placed(pixel_size_um)
     about |= {"colormap": [UNSEEN, colour], "multiscale": len(views) > 1}
     return (whole_or_pyramid(views), about, "labels"), views
+
+
+def lit_classes(is_lit: np.ndarray) -> np.ndarray:
+    """Class 1 for the cells that are lit, never for the background."""
+    classes = np.array(is_lit, np.uint8)
+    classes[:1] = 0
+    return classes
 
 
 def strokes(segments_um: np.ndarray) -> np.ndarray:
@@ -151,7 +158,7 @@ def queue_layer(queue: pd.DataFrame) -> LayerData:
     """The cells of the review queue, ``x_um, y_um`` and ``cell_id``, as rings."""
     about: dict[str, Any] = {"name": "cells to look at", "units": ("um", "um"), "ndim": 2}
     about |= {"size": QUEUE_POINT_UM, "face_color": "transparent"}
-    about |= {"border_color": QUEUE_COLOUR, "border_width": 0.12}
+    about |= {"border_color": QUEUE_COLOUR, "border_width": 0.06, "opacity": 0.8}
     about["features"] = {"cell_id": queue["cell_id"].to_numpy()}
     return queue[["y_um", "x_um"]].to_numpy(float), about, "points"
 
