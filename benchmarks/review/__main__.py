@@ -138,7 +138,9 @@ def _zooms(viewer, n_read: list[int]) -> str:
 def _drags(desk, viewer) -> str:
     from qtpy.QtWidgets import QApplication
 
-    panel = desk.turn_to("Gates")
+    from napari_macprox.histogram import GateHistogram
+
+    histogram = desk.turn_to("Gates").findChild(GateHistogram)
     session = desk.review.session
     marker = next(iter(session.study.markers))
     value = float(session.called.gates.set_index("marker")["value"][marker])
@@ -147,7 +149,7 @@ def _drags(desk, viewer) -> str:
     times = []
     for step in range(N_STEPS):
         started = time.perf_counter()
-        panel.histogram.dragged.emit(value * (0.8 + 0.03 * step))
+        histogram.dragged.emit(value * (0.8 + 0.03 * step))
         QApplication.processEvents()
         times.append(1000 * (time.perf_counter() - started))
     return f"{median(times):.0f} ms a step (worst {max(times):.0f})"

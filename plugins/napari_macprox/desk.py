@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import napari
@@ -31,7 +32,7 @@ from napari_macprox.panels.slides import SlidesPanel
 from napari_macprox.panels.verification import VerificationPanel
 from napari_macprox.review import Review
 
-PANELS: dict[str, tuple[type[QWidget], str]] = {
+PANELS: dict[str, tuple[Callable[[Review], QWidget], str]] = {
     "Slides": (SlidesPanel, "All slides of the folder: open one, see what is left to do"),
     "Gates": (GatesPanel, "Where each marker becomes positive"),
     "Cells": (CellsPanel, "Look at single cells and correct them"),
@@ -60,6 +61,7 @@ class Desk(QWidget):
         self._messages = Messages()
         self._pages = QStackedWidget()
         self._buttons = QButtonGroup(self)
+        self._panels: dict[str, QWidget] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addLayout(self._who())
@@ -77,8 +79,7 @@ class Desk(QWidget):
         return self.panel(name)
 
     def panel(self, name: str) -> QWidget:
-        page = self._pages.widget([*PANELS].index(name))
-        return page.widget()
+        return self._panels[name]
 
     # What is there.
 
@@ -118,7 +119,8 @@ class Desk(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             self._buttons.addButton(button, number)
             grid.addWidget(button, number // COLUMNS, number % COLUMNS)
-            self._pages.addWidget(_scrolled(panel(self.review)))
+            self._panels[name] = panel(self.review)
+            self._pages.addWidget(_scrolled(self._panels[name]))
         self._buttons.setExclusive(True)
         return grid
 

@@ -48,8 +48,9 @@ class Messages(QWidget):
             note.leave()
 
     def _shown(self) -> list[_Note]:
-        items = (self._layout.itemAt(i).widget() for i in range(self._layout.count()))
-        return [widget for widget in items if isinstance(widget, _Note)]
+        items = (self._layout.itemAt(i) for i in range(self._layout.count()))
+        widgets = (item.widget() for item in items if item is not None)
+        return [widget for widget in widgets if isinstance(widget, _Note)]
 
 
 class _Note(QFrame):

@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from macprox.errors import MacproxError
 from macprox.io.store import slide_folders
-from macprox.review.recalculation import Found, recalculate
+from macprox.review.recalculation import Found, Prepared, prepare, recalculate
 from macprox.review.relocation import relocate
 from macprox.review.session import ReviewSession
 from napari_macprox.layers import ReviewLayers
@@ -251,8 +251,24 @@ class Review(QObject):
             self.layers.recolour(session)
             self.cells_changed.emit()
             self.answered.emit()
+            self._prepare(session)
         else:
             self._settle.start()
+
+    def _prepare(self, session: ReviewSession) -> None:
+        """While the slide is looked at: the first decision should not wait longer than others."""
+        if session.can_prepare and not session.read_only:
+            self._recalculates = True
+            self.in_background(
+                prepare, session.snapshot(),
+                done=lambda prepared: self._take(session, prepared),
+                failed=self._give_up, text="Getting ready for corrections…",
+            )  # fmt: skip
+
+    def _take(self, session: ReviewSession, prepared: Prepared) -> None:
+        self._recalculates = False
+        session.take(prepared)
+        self._recalculate()
 
 
 class _Outcome:

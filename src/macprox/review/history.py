@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from macprox.edits import (
     CellDeleted,
@@ -104,7 +105,7 @@ def step(text: str, events: Sequence[Event], before: Corrections) -> Step:
 
 def inverse(event: Event, before: Corrections) -> list[Event]:
     """The events that lead from after ``event`` back to ``before``."""
-    who = {"slide_id": event.slide_id, "reviewer": event.reviewer}
+    who: dict[str, Any] = {"slide_id": event.slide_id, "reviewer": event.reviewer}
     match event:
         case GateMoved() | GateConfirmed():
             return _gate_back(event, before, who)
@@ -131,12 +132,12 @@ def inverse(event: Event, before: Corrections) -> list[Event]:
 
 
 def _gate_back(
-    event: GateMoved | GateConfirmed, before: Corrections, who: dict[str, str]
+    event: GateMoved | GateConfirmed, before: Corrections, who: dict[str, Any]
 ) -> list[Event]:
     """A confirmed gate is confirmed again: moving it there alone would leave it open."""
     gate = before.gates.get((event.marker, event.parent))
     now = event.after if isinstance(event, GateMoved) else event.value
-    of = {**who, "marker": event.marker, "parent": event.parent}
+    of: dict[str, Any] = {**who, "marker": event.marker, "parent": event.parent}
     value = None if gate is None else gate.value
     moved: list[Event] = [GateMoved(**of, before=now, after=value)]
     if gate is not None and gate.confirmed and gate.value is not None:

@@ -31,6 +31,9 @@ class Journal:
         self._folder = folder
         self._log = EditLog(folder.edits)
         self._history = History()
+        self._events: list[Event] = []
+        self._seen_bytes = 0
+        self.corrections = Corrections()
         self._read()
 
     @property
@@ -87,7 +90,7 @@ class Journal:
         self.saved_at = f"{datetime.now():%H:%M:%S}"
         self._events.extend(events)
         self._seen_bytes = self._n_bytes()
-        self.corrections: Corrections = replay(self._events)
+        self.corrections = replay(self._events)
         self.version += 1
 
     def _read(self) -> None:

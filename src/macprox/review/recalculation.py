@@ -10,7 +10,22 @@ from macprox.pipeline.calling import CalledCells, Caller
 from macprox.pipeline.redrawing import measurements_of, redraw_cells
 from macprox.results import SlideResult
 from macprox.review.answer import Answer, answer
-from macprox.study import GIVEN, Study
+from macprox.study import Study
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What recalculations start from.
+
+    Parameters
+    ----------
+    caller : Caller
+    drawn : tuple of str
+        The redrawings that its measurements hold.
+    """
+
+    caller: Caller
+    drawn: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -24,18 +39,18 @@ class Snapshot:
     corrections : Corrections
     version : int
         Of the session; a newer one makes the outcome old.
-    caller : Caller or None
-        What an earlier recalculation left to start from.
-    drawn : tuple of str
-        Redrawings that ``caller`` has seen.
+    prepared : Prepared or None
+        By an earlier recalculation.
+    saved : CalledCells or None
+        What the last run or update left, where nothing was decided since: nothing is called anew.
     """
 
     result: SlideResult
     study: Study
     corrections: Corrections
     version: int
-    caller: Caller | None
-    drawn: tuple[str, ...]
+    prepared: Prepared | None = None
+    saved: CalledCells | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +60,7 @@ class Found:
     version: int
     called: CalledCells
     answer: Answer
-    caller: Caller | None
-    drawn: tuple[str, ...]
+    prepared: Prepared | None
 
 
 def recalculate(snapshot: Snapshot) -> Found:
@@ -57,24 +71,27 @@ def recalculate(snapshot: Snapshot) -> Found:
     MacproxError
         If a drawing of cells cannot be brought into the labels.
     """
-    folder, drawn = snapshot.result.folder, _drawn(snapshot.corrections)
-    if (
-        GIVEN in snapshot.study.phenotypes.values()
-    ):  # another tool named the cells: nothing is called anew
-        called = saved_calls(snapshot.result)
-        return Found(snapshot.version, called, answer(called, snapshot.study), None, drawn)
-    caller = snapshot.caller
-    if caller is None or drawn != snapshot.drawn:
-        redraw_cells(snapshot.study, folder)
-        source = snapshot.result.manifest["source"]
-        caller = Caller(measurements_of(folder), snapshot.study, folder, source)
-    called = caller.call(snapshot.corrections)
-    found = answer(called, snapshot.study)
-    return Found(snapshot.version, called, found, caller, drawn)
+    prepared, called = snapshot.prepared, snapshot.saved
+    if called is None:
+        prepared = _prepared(snapshot)
+        called = prepared.caller.call(snapshot.corrections)
+    return Found(snapshot.version, called, answer(called, snapshot.study), prepared)
 
 
-def _drawn(corrections: Corrections) -> tuple[str, ...]:
-    return tuple(event.redraw_id for event in corrections.redraws)
+def prepare(snapshot: Snapshot) -> Prepared:
+    """Make the first decision as quick as the later ones: propose gates and find the tumour now."""
+    prepared = _prepared(snapshot)
+    prepared.caller.call(snapshot.corrections)
+    return prepared
+
+
+def _prepared(snapshot: Snapshot) -> Prepared:
+    drawn = tuple(event.redraw_id for event in snapshot.corrections.redraws)
+    if snapshot.prepared is not None and snapshot.prepared.drawn == drawn:
+        return snapshot.prepared
+    folder, source = snapshot.result.folder, snapshot.result.manifest["source"]
+    redraw_cells(snapshot.study, folder)
+    return Prepared(Caller(measurements_of(folder), snapshot.study, folder, source), drawn)
 
 
 def saved_calls(result: SlideResult) -> CalledCells:

@@ -26,13 +26,12 @@ from macprox.edits.events import Event
 from macprox.errors import MacproxError
 from macprox.io.geojson import geometry_from_um
 from macprox.phenotype.gate_table import gate_of
-from macprox.pipeline.calling import Caller
 from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, is_current
 from macprox.results import SlideResult, open_result
 from macprox.review.answer import Answer
 from macprox.review.journal import Journal
 from macprox.review.notices import Notice, folder_notices
-from macprox.review.recalculation import Found, Snapshot, saved_calls
+from macprox.review.recalculation import Found, Prepared, Snapshot, saved_calls
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -64,11 +63,10 @@ class ReviewSession:
     def __init__(self, result: SlideResult, reviewer: str = "") -> None:
         self.result, self.study, self.reviewer = result, result.study, reviewer.strip()
         self.notices: tuple[Notice, ...] = tuple(folder_notices(result.path))
-        self.called = saved_calls(result)
+        self._saved = self.called = saved_calls(result)
         self.answer: Answer | None = None
         self._journal = Journal(result.folder)
-        self._caller: Caller | None = None
-        self._drawn: tuple[str, ...] = ()
+        self._prepared: Prepared | None = None
         self._found_version = -1
 
     @classmethod
@@ -100,6 +98,11 @@ class ReviewSession:
     def read_only(self) -> str:
         """Why nothing can be saved here; empty if it can."""
         return self._journal.read_only
+
+    @property
+    def is_given(self) -> bool:
+        """Whether another tool found and named the cells."""
+        return self.result.manifest.get("source", {}).get("format") == GIVEN_FORMAT
 
     @property
     def saved_at(self) -> str:
@@ -279,13 +282,24 @@ class ReviewSession:
 
     def snapshot(self) -> Snapshot:
         """What `recalculate` needs, as of now."""
+        is_saved = self.is_given or (self._found_version < 0 and self.is_saved)
         return Snapshot(
-            self.result, self.study, self.corrections, self.version, self._caller, self._drawn
-        )
+            self.result, self.study, self.corrections, self.version, self._prepared,
+            saved=self._saved if is_saved else None,
+        )  # fmt: skip
+
+    @property
+    def can_prepare(self) -> bool:
+        """Whether the first decision would wait for what can be prepared now."""
+        return self._prepared is None and not self.is_given
+
+    def take(self, prepared: Prepared) -> None:
+        """Take over what `macprox.review.recalculation.prepare` made ready."""
+        self._prepared = self._prepared or prepared
 
     def install(self, found: Found) -> bool:
         """Take over what a recalculation found; False if the log has grown since."""
-        self._caller, self._drawn = found.caller, found.drawn
+        self._prepared = found.prepared
         if found.version != self.version:
             return False
         self.called, self.answer = found.called, found.answer
@@ -311,7 +325,7 @@ class ReviewSession:
     def _decide(self, text: str, events: Sequence[Event]) -> bool:
         if not events:
             return False
-        if self.result.manifest.get("source", {}).get("format") == GIVEN_FORMAT:
+        if self.is_given:
             raise MacproxError(
                 "These cells came as a table of another tool, with their phenotypes: there is "
                 "nothing here to decide anew. Correct them there and run `macprox stats` again."
