@@ -168,6 +168,8 @@ def test_a_parent_s_gate_is_its_own(qtbot, panel):
     among.setCurrentIndex(among.findData("CD68"))
     among.activated.emit(among.currentIndex())
     assert "No gate of its own" in texts(panel)
+    assert rows(panel)[1][0] == "among CD68+"
+    assert rows(panel)[1][3] == "as all cells"
     assert not button(panel, "Confirm").isEnabled()
     assert not button(panel, "Copy to other slides").isEnabled()
     n_parent = int(panel.review.session.called.cells["cd68_positive"].sum())

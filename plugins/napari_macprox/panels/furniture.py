@@ -18,6 +18,8 @@ def column(panel: QWidget) -> QVBoxLayout:
     size_pt = max(SMALLEST_PT, float(get_settings().appearance.font_size))
     panel.setStyleSheet(
         f"* {{ font-size: {size_pt:g}pt; }} QPushButton {{ padding: 5px 8px; }}"
+        "QTableView::indicator { width: 13px; height: 13px; border: 1px solid #8a94a0; }"
+        "QTableView::indicator:checked { background: #4560c4; }"
         "QToolTip { padding: 4px; } QTreeView::item, QTableView::item { padding: 3px 2px; }"
     )
     layout = QVBoxLayout(panel)

@@ -157,9 +157,8 @@ class GatesPanel(QWidget):
         session = self._review.session
         if session is None or self._key is None:
             return
-        states = gate_states(session.called, session.study, session.corrections)
-        if self._key not in [(state.marker, state.parent) for state in states]:
-            states.append(self._state_of(session, *self._key))
+        at = session.called, session.study, session.corrections
+        states = gate_states(*at, also=self._key)
         with QSignalBlocker(self._list):
             self._fill_list(states)
         self._show_parents(session)
@@ -175,7 +174,8 @@ class GatesPanel(QWidget):
         for state in states:
             name = f"    among {state.parent}+" if state.parent else state.marker
             percent = percent_text(state.percent_positive)
-            texts = [name, gate_text(state.value), percent, SIGNS[state.state]]
+            sign = SIGNS[state.state] if state.is_own else "as all cells"
+            texts = [name, gate_text(state.value), percent, sign]
             item = QTreeWidgetItem(texts)
             item.setData(0, KEY, (state.marker, state.parent))
             for place in (1, 2):
@@ -254,6 +254,10 @@ class GatesPanel(QWidget):
     def _show_numbers(self, cut: Cut, gate: float) -> None:
         self._numbers.setText(cut.positive_text(gate))
         self._doubt.setText(cut.sensitivity_text(gate))
+        item = self._list.currentItem()
+        if item is not None:
+            item.setText(1, gate_text(gate))
+            item.setText(2, percent_text(cut.population.percent_positive(gate)))
 
     def _ask_behind(self, session: ReviewSession, key: Key) -> None:
         """The other slides and the proposal, which take a moment: once a gate."""
@@ -300,10 +304,6 @@ class GatesPanel(QWidget):
         """A step of the drag: nothing is decided, but it can be seen."""
         if self._cut is not None:
             self._show_numbers(self._cut, gate)
-            item = self._list.currentItem()
-            if item is not None:
-                item.setText(1, gate_text(gate))
-                item.setText(2, percent_text(self._cut.population.percent_positive(gate)))
             self._lighting.start()
 
     def _light(self) -> None:

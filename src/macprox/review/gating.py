@@ -118,15 +118,22 @@ class Cut:
         return f"{minus} with a gate {step} lower, {plus} with one {step} higher."
 
 
-def gate_states(called: CalledCells, study: Study, corrections: Corrections) -> list[GateState]:
+def gate_states(
+    called: CalledCells,
+    study: Study,
+    corrections: Corrections,
+    also: tuple[str, str] | None = None,
+) -> list[GateState]:
     """Every gate of the slide as the log has it now, a marker's parent gates after its own.
 
     Parameters
     ----------
     called : CalledCells
         Of the last recalculation, perhaps older than ``corrections``.
+    also : (marker, parent), optional
+        A gate that is looked at, whether anybody has set it or not.
     """
-    keys = [(marker, "") for marker in study.markers]
+    keys = [(marker, "") for marker in study.markers] + ([] if also is None else [also])
     known = [(str(row["marker"]), text_of(row["parent"])) for _, row in called.gates.iterrows()]
     moved = [(marker, parent or "") for marker, parent in corrections.gates]
     for marker, parent in dict.fromkeys([*known, *moved]):
