@@ -476,9 +476,9 @@ def test_without_the_image_drawn_cells_wait(result, whole, tmp_path):
         y, x = np.nonzero(crop.cells == n + 1)
         line = [(y.min() - 3, x.mean()), (y.max() + 3, x.mean())]
         draw(result, crop_edit(crop, split(crop.cells, n + 1, line)), "cut")
-        update(result)
-        (warning,) = [text for text in manifest(result)["warnings"] if "drawn cell" in text]
-        assert "drawn cells are in no number yet" in warning
+        redrawn(result)
+        (warning,) = redrawing.waiting_warnings(manifest(result))
+        assert warning.startswith("2 drawn cells are in no number yet")
     finally:
         away.rename(slide)
     update(result)

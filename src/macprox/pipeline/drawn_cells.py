@@ -75,9 +75,10 @@ class DrawnCells:
         nuclei, cells = (placed.labels[name][around.within(box)] for name in LABEL_NAMES)
         owned = np.zeros(int(cells.max()) + 1, bool)
         owned[ids] = True
+        channels: tuple[str, ...] = ()
         frame = around, self.shape, self.pixel_size_um
         if isinstance(self._opened, str):
-            table, channels = measure_tile(nuclei, cells, owned, frame, ()), ()
+            table = measure_tile(nuclei, cells, owned, frame, ())
         else:
             slide, survey = self._opened
             pixels, channels = TilePixels(slide, survey.correction, around), slide.channels

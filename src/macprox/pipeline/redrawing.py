@@ -207,10 +207,11 @@ def _write_table(sheets: Sequence[Sheet], folder: SlideFolder) -> None:
 def _facts(
     wanted: Sequence[Drawing], sheets: Sequence[Sheet], measuring: DrawnCells
 ) -> dict[str, Any]:
+    gone = {int(number) for sheet in sheets for number in sheet.gone}
     waiting = {
-        drawing.event.redraw_id: len(sheet.cells)
+        drawing.event.redraw_id: len(set(sheet.cells["cell_id"]) - gone)
         for drawing, sheet in zip(wanted, sheets, strict=True)
-        if sheet.waits
+        if sheet.waits and not set(sheet.cells["cell_id"]) <= gone
     }
     facts = {
         "drawings": len(wanted),
