@@ -9,11 +9,11 @@ import pytest
 pytest.importorskip("napari", reason="needs the napari extra")
 pytest.importorskip("pytestqt", reason="needs the test extra")
 
-from qtpy.QtCore import QPoint, Qt  # noqa: E402
-from qtpy.QtGui import QColor, QPalette  # noqa: E402
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QColor, QPalette
 
-from macprox.phenotype.intensity_axis import Axis  # noqa: E402
-from napari_macprox.histogram import (  # noqa: E402
+from macprox.phenotype.intensity_axis import Axis
+from napari_macprox.histogram import (
     KEY_PAUSE_MS,
     SIDE_PX,
     GateHistogram,
@@ -21,7 +21,7 @@ from napari_macprox.histogram import (  # noqa: E402
     heights,
     stepped,
 )
-from napari_macprox.palette import SMALLEST_PT, accent, faded, legible_font  # noqa: E402
+from napari_macprox.palette import SMALLEST_PT, accent, faded, legible_font
 
 pytestmark = pytest.mark.usefixtures("screen")
 

@@ -23,7 +23,7 @@ STATUS_SIGNS = {
     slides.CHANGED: "⚠",
     slides.NEEDS_UPDATE: "↻",
 }
-QUALITY_WORDS = {slides.OK: "✓ fine", slides.LOOK: "⚠ look", slides.STOP: "✖ poor"}
+QUALITY_WORDS = {slides.OK: "✓ fine", slides.LOOK: "⚠ look", slides.STOP: "✖ too little"}
 TO_UPDATE = "Its saved numbers are older than the review, the study or this version of macprox."
 
 
