@@ -13,6 +13,7 @@ import macprox as mp
 import small_runs
 from macprox.edits import EditLog
 from macprox.errors import MacproxError, ResultError
+from macprox.review.crop import crop_edit, cut_crop
 from macprox.review.recalculation import recalculate
 from macprox.review.session import ReviewSession
 from macprox.spatial.slide import headline
@@ -127,6 +128,27 @@ def test_a_decision_about_cells_that_are_gone_is_none(session):
     version = session.version
     session.set_phenotype([cell_id, 10**9], "Macrophage")
     assert session.version == version
+
+
+def test_a_name_given_by_hand_survives_a_new_outline(session):
+    recalculated(session)
+    cells = session.called.cells
+    cell = cells[(cells["phenotype"] == "Tumour") & (cells["solidity"] > 0.9)].iloc[12]
+    session.set_phenotype([cell["cell_id"]], "Macrophage")
+    crop = cut_crop(session.result, (cell["x_um"], cell["y_um"]), 200)
+    after = crop.cells.copy()
+    row = int(cell["y_um"] / 0.5) - crop.box.y0
+    after[: row - 3][after[: row - 3] == cell["cell_id"]] = 0  # its upper part is cut off
+    session.redraw(crop_edit(crop, after))
+    ids = set(cells["cell_id"])
+    now = recalculated(session).called.cells
+    (drawn,) = now[~now["cell_id"].isin(ids)].itertuples()
+    assert (drawn.phenotype, drawn.phenotype_source) == ("Macrophage", "reviewer")
+    assert drawn.cell_area_um2 < cell["cell_area_um2"]
+    session.undo()
+    assert phenotype(recalculated(session), cell["cell_id"]) == "Macrophage"
+    session.undo()
+    assert phenotype(recalculated(session), cell["cell_id"]) == "Tumour"
 
 
 def test_a_gate_is_moved_confirmed_and_given_back(session):

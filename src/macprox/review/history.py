@@ -120,7 +120,10 @@ def inverse(event: Event, before: Corrections) -> list[Event]:
         case CellRestored():
             return [CellDeleted(**who, **_place(event))]
         case CellsRedrawn():
-            return [RedrawWithdrawn(**who, redraw_id=event.redraw_id)]
+            # What was carried over to the drawn cells is taken back by place, hence said again.
+            removed = {cell["anchor_px"] for cell in event.removed}
+            said = [e for e in (*before.phenotypes, *before.marked) if e.anchor_px in removed]
+            return [RedrawWithdrawn(**who, redraw_id=event.redraw_id), *said]
         case RegionDrawn():
             return [replace(event, before=event.after, after=event.before)]
         case SignedOff():

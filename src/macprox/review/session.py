@@ -29,6 +29,7 @@ from macprox.phenotype.gate_table import gate_of
 from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, is_current
 from macprox.results import SlideResult, open_result
 from macprox.review.answer import Answer
+from macprox.review.carried import carried_over
 from macprox.review.journal import Journal
 from macprox.review.notices import Notice, folder_notices
 from macprox.review.recalculation import Found, Prepared, Snapshot, saved_calls
@@ -252,7 +253,9 @@ class ReviewSession:
             **self._who(), redraw_id=uuid.uuid4().hex[:8],
             removed=tuple(edit.removed), added=tuple(edit.added),
         )  # fmt: skip
-        self._decide(f"draw {len(drawn.added)} for {len(drawn.removed)} cells", [drawn])
+        said = carried_over(drawn, self.corrections, self.result.pixel_size_um)
+        text = f"draw {len(drawn.added)} for {len(drawn.removed)} cells"
+        self._decide(text, [drawn, *said])
 
     def sign_off(self, comment: str = "") -> None:
         """Stand by the slide as it is now."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from macprox.review.agreement import Kappa, ReaderAgreement
 
-COLUMNS = ("Phenotype", "Right when called", "Found of all", "Called /mm²", "Corrected /mm²")
+COLUMNS = ("Phenotype", "Right", "Found", "Called /mm²", "Truly /mm²")
 COLUMN_TIPS = (
     "As macprox called the cells",
     "Precision: of the cells called so, how many the reader calls so, too (95 % interval)",
@@ -55,14 +55,14 @@ def table_rows(found: ReaderAgreement) -> list[tuple[str, ...]]:
 
 def _percent(row: dict[Any, Any], name: str) -> str:
     value, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    return f"{value:.0f} % ({low:.0f} to {high:.0f})" if np.isfinite(value) else DASH
+    return f"{value:.0f} %\n{low:.0f}–{high:.0f}" if np.isfinite(value) else DASH
 
 
 def _with_range(row: dict[Any, Any], name: str) -> str:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     if not np.isfinite(value):
         return DASH
-    return f"{_density(value)} ({_density(low)} to {_density(high)})"
+    return f"{_density(value)}\n{_density(low)}–{_density(high)}"
 
 
 def _density(per_mm2: float) -> str:
