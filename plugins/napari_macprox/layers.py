@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LIT_COLOUR = "#ffe14d"
 BORDER_DETAIL = ("tissue", "exclusions", "tumour border")
 # What gives away how a cell was called, or where the tumour is: hidden while readers are blinded.
-TELLING = ("cells", "lit", "bands", "lines", "queue", "mark", *BORDER_DETAIL)
+TELLING = ("cells", "lit", "bands", "lines", "queue", *BORDER_DETAIL)
 
 
 class ReviewLayers:

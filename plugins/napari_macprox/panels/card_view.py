@@ -153,5 +153,6 @@ def emptied(layout: QLayout) -> QLayout:
         item = layout.takeAt(0)
         widget = None if item is None else item.widget()
         if widget is not None:
+            widget.hide()  # it is deleted later, and would be seen until then
             widget.deleteLater()
     return layout

@@ -28,6 +28,7 @@ ARTEFACT_REASONS = (
     *("two cells as one", "not a cell", "other"),
 )
 N_QUEUE = 500
+N_RINGED = 30  # of the queue, on the image: what comes next
 CLICK_PX = 4  # a mouse that moved farther between press and release was moving the image
 START = "Click a cell in the image, or press U for the cell that is most uncertain."
 SHORTCUTS = (
@@ -146,6 +147,7 @@ class CellsPanel(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:
         self._keys.release()
         self._lasso.stop()
+        self._review.layers.queue(None)
         callbacks = self._review.viewer.mouse_drag_callbacks
         if self._clicked in callbacks:
             callbacks.remove(self._clicked)
@@ -231,7 +233,7 @@ class CellsPanel(QWidget):
             return
         left = queue[~queue["cell_id"].isin(self._visited)]
         there = left[left["cell_id"].isin(session.called.cells["cell_id"])]
-        self._review.layers.queue(there)
+        self._review.layers.queue(there.iloc[:N_RINGED])
         if not len(there):
             self._progress.setText("No uncertain cell is left to look at.")
             return
@@ -290,7 +292,7 @@ class CellsPanel(QWidget):
             self._buttons.append(choice)
             choice.setIcon(swatch(self._review.layers.colours.get(name, "#808080")))
             choice.setStyleSheet("text-align: left;")
-            self._choices.addWidget(choice, number // 2, number % 2)
+            self._choices.addWidget(choice, number, 0)  # side by side, long names are cut
         self._review.layers.outline_cells(self._outlined.isChecked())
         self._show_cells(self._shown.isChecked())
         self._selected()

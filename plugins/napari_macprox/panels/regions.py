@@ -265,6 +265,7 @@ class RegionsPanel(QWidget):
             item = QTreeWidgetItem(
                 [region.name, f"{region.area_mm2:.3f}", region.reviewer, told(region.time)]
             )
+            item.setToolTip(3, told(region.time))
             item.setData(0, Qt.ItemDataRole.UserRole, region)
             self._list.addTopLevelItem(item)
             if chosen is not None and region.region_id == chosen.region_id:

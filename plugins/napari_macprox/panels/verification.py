@@ -291,8 +291,12 @@ def results_table(rows: list[tuple[str, ...]]) -> QTableWidget:
             if j:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             table.setItem(i, j, item)
-    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    table.resizeRowsToContents()
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    for i in range(len(rows)):
+        table.setRowHeight(i, 2 * table.fontMetrics().lineSpacing() + 8)
     height = table.horizontalHeader().sizeHint().height() + 4
     table.setMinimumHeight(height + int(np.sum([table.rowHeight(i) for i in range(len(rows))])))
     return table
