@@ -265,6 +265,8 @@ class GateHistogram(QWidget):
     def _draw_bars(self, painter: QPainter, drawn: Heights) -> None:
         plot, palette = self._plot(), self.palette()
         bars = _steps(drawn.slide, plot, closed=True)
+        # Upright edges need no smoothing, which would take most of a paint's time.
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.fillPath(bars, faded(palette, 0.38))
         x = self._gate_x()
         if x is not None:
@@ -273,8 +275,9 @@ class GateHistogram(QWidget):
             painter.fillPath(bars, accent(palette))
             painter.restore()
         if drawn.cohort is not None:
-            painter.setPen(QPen(faded(palette, 0.72), 1.3))
+            painter.setPen(QPen(faded(palette, 0.72), 1))
             painter.drawPath(_steps(drawn.cohort, plot, closed=False))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
 
     def _draw_axis(self, painter: QPainter, picture: Picture) -> None:
         plot, palette = self._plot(), self.palette()
