@@ -16,6 +16,7 @@ from macprox.io.store import slide_folders
 from macprox.review.recalculation import Found, Prepared, prepare, recalculate
 from macprox.review.relocation import relocate
 from macprox.review.session import ReviewSession
+from napari_macprox.lasting_none import spare_none
 from napari_macprox.layers import ReviewLayers
 
 SETTLE_MS = 250  # decisions that follow each other faster are answered together
@@ -52,6 +53,7 @@ class Review(QObject):
 
     def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        spare_none()
         self.viewer = viewer
         self.results: Path | None = None
         self.session: ReviewSession | None = None

@@ -11,6 +11,7 @@ import pytest
 
 import macprox as mp
 import small_runs
+from napari_macprox.lasting_none import spare_none
 
 # A Qt without a screen, or without one of its libraries, ends the interpreter: asked elsewhere.
 PROBE = """
@@ -54,6 +55,7 @@ def screen() -> None:
         pytest.fail(f"CI must show windows: {reason}")
     if reason:
         pytest.skip(reason)
+    spare_none()
 
 
 def _why_no_window() -> str:
