@@ -9,6 +9,7 @@ from pathlib import Path
 from macprox.errors import MacproxError
 
 WINDOW_TITLE = "macprox"
+WINDOW_PX = (1500, 950)
 
 
 def review_in_new_window(results: Path) -> None:
@@ -29,6 +30,7 @@ def review_in_new_window(results: Path) -> None:
     from napari_macprox.desk import review_in
 
     viewer = napari.Viewer(title=WINDOW_TITLE)
+    viewer.window.resize(*WINDOW_PX)
     review_in(viewer, results)
     napari.run()
 

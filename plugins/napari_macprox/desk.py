@@ -14,8 +14,8 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QPushButton,
     QScrollArea,
-    QSizePolicy,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -43,7 +43,10 @@ PANELS: dict[str, tuple[Callable[[Review], QWidget], str]] = {
 }  # fmt: skip
 COLUMNS = 4
 WIDTH_PX = 400
-TITLE = "macprox review"
+TAB_STYLE = """
+QPushButton { padding: 5px 2px; }
+QPushButton:checked { background: #0b6e99; color: white; font-weight: bold; }
+"""
 
 
 class Desk(QWidget):
@@ -111,12 +114,11 @@ class Desk(QWidget):
         grid = QGridLayout()
         grid.setSpacing(3)
         for number, (name, (panel, purpose)) in enumerate(PANELS.items()):
-            button = QToolButton()
-            button.setText(name)
+            button = QPushButton(name)
             button.setToolTip(f"{purpose}  (Alt+{number + 1})")
             button.setCheckable(True)
+            button.setStyleSheet(TAB_STYLE)
             button.setShortcut(QKeySequence(f"Alt+{number + 1}"))
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             self._buttons.addButton(button, number)
             grid.addWidget(button, number // COLUMNS, number % COLUMNS)
             self._panels[name] = panel(self.review)
