@@ -188,6 +188,11 @@ class Review(QObject):
 
     # Work beside the window.
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is going on beside the window."""
+        return bool(self._running)
+
     def in_background(
         self,
         function: Callable[..., Any],
