@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ def demo(
         results = run_batch([samples / "slides"], samples / "study.toml", out, options=options)
     say_done(results, out)
     typer.echo(f"Tables: {out / 'slides'}/<slide>/cells.parquet and statistics.parquet")
+    typer.echo(f"Look closer, correct, sign: macprox review {shlex.quote(str(out))}")
 
 
 @app.command()
