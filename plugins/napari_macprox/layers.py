@@ -59,6 +59,7 @@ class ReviewLayers:
         self._pixel_size_um = 1.0
         self._regions: Regions | None = None
         self._redrawn = False
+        self._is_opening = False
         self._hidden: dict[Layer, bool] = {}
 
     # The slide.
@@ -66,6 +67,7 @@ class ReviewLayers:
     def show(self, session: ReviewSession) -> None:
         """Instead of what is shown, show this slide."""
         self.clear()
+        self._is_opening = True  # every change of the selected layer makes napari swap its controls
         result, cells = session.result, session.called.cells
         self.colours = colours_of(session.study, cells)
         self._pixel_size_um = result.pixel_size_um
@@ -76,6 +78,7 @@ class ReviewLayers:
         data, self._cells = cell_layer(result, cells)
         self._put("cells", data)
         self._show_outlines(session)
+        self._is_opening = False
         self.viewer.layers.selection.active = self._layers["cells"]
         self.viewer.canvas.overlays.scale_bar.visible = True
         self.viewer.reset_view()
@@ -238,7 +241,7 @@ class ReviewLayers:
     def _put(self, key: str, data: LayerData) -> Layer:
         """Add a layer, in the place of the one before; what was selected stays selected."""
         self._remove(key)
-        active = self.viewer.layers.selection.active
+        active = None if self._is_opening else self.viewer.layers.selection.active
         layer = self.viewer.add_layer(Layer.create(*data))
         if self._hidden and key in TELLING:
             self._hidden[layer] = layer.visible
