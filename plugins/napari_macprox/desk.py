@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_macprox.keys import Keys
 from napari_macprox.messages import Messages
 from napari_macprox.panels.cells import CellsPanel
 from napari_macprox.panels.gates import GatesPanel
@@ -139,9 +140,9 @@ class Desk(QWidget):
         review.reviewer_changed.connect(self._name.setText)
 
     def _bind_keys(self) -> None:
-        viewer = self.review.viewer
-        viewer.bind_key("Control-Z", lambda _: self.review.undo(), overwrite=True)
-        viewer.bind_key("Control-Shift-Z", lambda _: self.review.redo(), overwrite=True)
+        actions = {"Ctrl+Z": self.review.undo, "Ctrl+Shift+Z": self.review.redo}
+        self._keys = Keys(self.review.viewer, self, actions)
+        self._keys.bind()
 
     # What happens.
 
