@@ -28,7 +28,7 @@ from macprox.edits import (
 )
 from macprox.phenotype.gate_table import gate_of
 from macprox.pipeline.calling import Caller, call_cells
-from macprox.pipeline.redrawing import measurements_of
+from macprox.pipeline.redrawing.stage import measurements_of
 from macprox.results import SlideResult
 
 WHO = {"slide_id": "field", "reviewer": "Dr B", "time": "2026-11-22T10:00:00+00:00"}

@@ -20,9 +20,9 @@ from macprox.image.tiles import Box
 from macprox.io.drawn_pixels import box_of, changed_runs, mask_of, runs_of
 from macprox.io.label_edit import paint, read_labels
 from macprox.io.labels import LabelImage
-from macprox.pipeline.drawings import Drawing, place
-from macprox.review.crop import Crop, crop_edit
-from macprox.review.outlines import (
+from macprox.pipeline.redrawing.drawings import Drawing, place
+from macprox.review.outlines.crop import Crop, crop_edit
+from macprox.review.outlines.shapes import (
     add,
     area_within,
     fill_holes,

@@ -20,11 +20,13 @@ from macprox.edits import CellsRedrawn, EditLog, RedrawWithdrawn
 from macprox.errors import MacproxError, ResultError
 from macprox.io import label_edit
 from macprox.io.store import SlideFolder
-from macprox.pipeline import RunOptions, redrawing, sheets
-from macprox.pipeline.redrawing import measurements_of, redraw_cells
+from macprox.pipeline import RunOptions
+from macprox.pipeline.redrawing import sheets, stage
+from macprox.pipeline.redrawing.stage import measurements_of, redraw_cells
 from macprox.pipeline.run import is_current
 from macprox.results import SlideResult
-from macprox.review.crop import Crop, CropEdit, add, crop_edit, cut_crop, merge, redraw, split
+from macprox.review.outlines.crop import Crop, CropEdit, crop_edit, cut_crop
+from macprox.review.outlines.shapes import add, merge, redraw, split
 
 SIDE_PX = 560  # two levels of the pyramid
 REVIEWER = {"slide_id": "field", "reviewer": "A. Reviewer", "time": "2026-11-22T10:00:00+00:00"}
@@ -331,8 +333,8 @@ def killed_at(step: int, monkeypatch) -> Callable[[], int]:
         return wrapped
 
     for module, name in (
-        (label_edit, "_paint_chunk"), (sheets, "write_arrays"), (redrawing, "write_parquet"),
-        (Path, "unlink"), (redrawing.Ledger, "note"), (redrawing.shutil, "rmtree"),
+        (label_edit, "_paint_chunk"), (sheets, "write_arrays"), (stage, "write_parquet"),
+        (Path, "unlink"), (stage.Ledger, "note"), (stage.shutil, "rmtree"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, counting(getattr(module, name)))
     return lambda: count[0]
@@ -477,7 +479,7 @@ def test_without_the_image_drawn_cells_wait(result, whole, tmp_path):
         line = [(y.min() - 3, x.mean()), (y.max() + 3, x.mean())]
         draw(result, crop_edit(crop, split(crop.cells, n + 1, line)), "cut")
         redrawn(result)
-        (warning,) = redrawing.waiting_warnings(manifest(result))
+        (warning,) = stage.waiting_warnings(manifest(result))
         assert warning.startswith("2 drawn cells are in no number yet")
     finally:
         away.rename(slide)

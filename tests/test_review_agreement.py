@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from macprox.review.agreement import UNSURE, agreement, cohen_kappa, wilson
-from macprox.review.verification import Sample
+from macprox.review.verification.agreement import UNSURE, agreement, cohen_kappa, wilson
+from macprox.review.verification.sample import Sample
 
 
 def sample_of(counts, sizes):

@@ -12,7 +12,7 @@ import small_runs
 from macprox import spatial
 from macprox.pipeline.areas import Areas
 from macprox.review import recalculation
-from macprox.review.answer import CURVE_STEP_UM, answer, change_since, nearest_lines
+from macprox.review.question.answer import CURVE_STEP_UM, answer, change_since, nearest_lines
 from macprox.spatial.nulls.relabel import Relabelling
 from macprox.spatial.nulls.relabel_variance import variance_of_g_to_moved
 from macprox.spatial.search.grid import CellGrid

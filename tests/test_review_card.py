@@ -8,8 +8,8 @@ import pytest
 
 from macprox.errors import TableError
 from macprox.phenotype.gate_table import apply_gates
-from macprox.review.card import cell_at, cell_card
-from macprox.review.cuts import cuts_of, values_of
+from macprox.review.cells.card import cell_at, cell_card
+from macprox.review.gates.per_cell import cuts_of, values_of
 from review_slides import made_up, saved_calls, study
 
 

@@ -12,7 +12,7 @@ from macprox.batch import update
 from macprox.edits import EditLog, GateConfirmed, GateMoved
 from macprox.errors import MacproxError
 from macprox.io.store import slide_folder
-from macprox.review.copying import GateCopy, copy_gate, copy_targets
+from macprox.review.gates.copying import GateCopy, copy_gate, copy_targets
 
 COPIED = GateCopy("CD68", None, 500.0)
 WHO = {"reviewer": "B. Other", "marker": "CD68"}

@@ -8,7 +8,7 @@ import pytest
 from macprox.celltable import positive_column
 from macprox.phenotype.gate_table import gate_of
 from macprox.review.clock import told
-from macprox.review.gating import (
+from macprox.review.gates.states import (
     BY_STUDY,
     CONFIRMED,
     OF_ALL,

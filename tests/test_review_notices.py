@@ -11,7 +11,7 @@ import pytest
 import small_runs
 from macprox import batch
 from macprox.edits import CellDeleted, EditLog, GateMoved, PhenotypeSet
-from macprox.review.notices import Notice, folder_notices, read_only_reason
+from macprox.review.slides.notices import Notice, folder_notices, read_only_reason
 
 WHO = {"slide_id": "field", "reviewer": "Dr. Ünal"}
 MOVED = GateMoved(**WHO, marker="CD68", before=300, after=290)
@@ -179,7 +179,7 @@ def test_results_of_another_version_can_be_looked_at(small_copy):
 def test_a_read_only_folder_is_told_and_where_to_go(small_copy):
     assert read_only_reason(small_copy.folder) == ""
     # Not by mode bits: whoever tests as root may write everywhere.
-    with patch("macprox.review.notices.os.access", return_value=False):
+    with patch("macprox.review.slides.notices.os.access", return_value=False):
         notice = the_only(small_copy)
     assert (notice.level, notice.about) == ("warning", "rights")
     assert "Copy the result folder to a place of yours" in notice.text

@@ -9,7 +9,7 @@ import pytest
 from macprox.errors import TableError
 from macprox.io.store import SlideFolder
 from macprox.phenotype.gate_table import sensitivity
-from macprox.review.population import Axis, Population, cohort_population
+from macprox.review.gates.population import Axis, Population, cohort_population
 
 
 def stained(n=4000, seed=0):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from macprox.review.queue import QUEUE_COLUMNS, review_queue
+from macprox.review.cells.queue import QUEUE_COLUMNS, review_queue
 from review_slides import made_up, saved_calls, study
 
 

@@ -13,7 +13,7 @@ import macprox as mp
 import small_runs
 from macprox.edits import EditLog
 from macprox.errors import MacproxError, ResultError
-from macprox.review.crop import crop_edit, cut_crop
+from macprox.review.outlines.crop import crop_edit, cut_crop
 from macprox.review.recalculation import recalculate
 from macprox.review.session import ReviewSession
 from macprox.spatial.slide import headline

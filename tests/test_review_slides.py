@@ -18,7 +18,7 @@ from macprox.edits import (
     SignOffWithdrawn,
 )
 from macprox.errors import ResultError
-from macprox.review.slides import slides_table
+from macprox.review.slides.table import slides_table
 
 WHO = {"slide_id": "field", "reviewer": "Dr. Ünal"}
 RELABELLED = PhenotypeSet(**WHO, x_um=10.0, y_um=10.0, before="Other", after="Tumour")

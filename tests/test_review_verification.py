@@ -9,13 +9,9 @@ import pytest
 from macprox.edits import EditLog
 from macprox.errors import MacproxError, ResultError, TableError
 from macprox.io.store import SlideFolder
-from macprox.review.verification import (
-    UNSURE,
-    BlindCell,
-    Verification,
-    answers_of,
-    draw_sample,
-)
+from macprox.review.verification.agreement import UNSURE
+from macprox.review.verification.blind import BlindCell, Verification
+from macprox.review.verification.sample import answers_of, draw_sample
 from review_slides import made_up, study
 
 ASKED = study()

@@ -11,8 +11,8 @@ from napari.layers import Labels, Layer
 from qtpy.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from macprox.errors import MacproxError
-from macprox.review import crop as crops
-from macprox.review.crop import Crop, CropEdit
+from macprox.review.outlines import shapes
+from macprox.review.outlines.crop import Crop, CropEdit, crop_edit, cut_crop
 from macprox.review.session import ReviewSession
 from napari_macprox.conversion import placed
 from napari_macprox.drawing import DrawingTool
@@ -102,7 +102,7 @@ class OutlineEditor(QWidget):
         try:
             if session.read_only:
                 raise MacproxError(session.read_only)
-            crop = crops.cut_crop(session.result, (x_um, y_um))
+            crop = cut_crop(session.result, (x_um, y_um))
         except MacproxError as error:
             self._review.said.emit(str(error), "warning")
             return
@@ -124,7 +124,7 @@ class OutlineEditor(QWidget):
         self._save.setEnabled(False)
         session = self._session
         self._review.in_background(
-            crops.crop_edit, self._crop, np.asarray(self._layer.data).copy(),
+            crop_edit, self._crop, np.asarray(self._layer.data).copy(),
             done=lambda edit: self._saved(edit, session),
             failed=self._show, text="Looking at the new outlines…",
         )  # fmt: skip
@@ -168,7 +168,7 @@ class OutlineEditor(QWidget):
             if len(first) == 2:
                 chosen = first.copy()
                 first.clear()
-                self._change(lambda cells: crops.merge(cells, chosen))
+                self._change(lambda cells: shapes.merge(cells, chosen))
                 self._say("merge", "Click the next two cells.")
             else:
                 self._say("merge", "Now click the other cell.")
@@ -191,7 +191,7 @@ class OutlineEditor(QWidget):
         self._wait_for_click(
             "remove",
             "Click what is no cell.",
-            lambda cell_id: self._change(lambda cells: crops.remove(cells, [cell_id])),
+            lambda cell_id: self._change(lambda cells: shapes.remove(cells, [cell_id])),
         )
 
     def brush(self) -> None:
@@ -206,7 +206,7 @@ class OutlineEditor(QWidget):
         line_px = self._to_px(ends_um)
 
         def change(cells: np.ndarray) -> np.ndarray:
-            return crops.split(cells, most_under(cells, line_px), line_px)
+            return shapes.split(cells, most_under(cells, line_px), line_px)
 
         self._change(change)
         if self.is_editing:
@@ -214,12 +214,12 @@ class OutlineEditor(QWidget):
 
     def _add_area(self, area_um: shapely.Polygon) -> None:
         area = self._pixels_in(area_um)
-        self._change(lambda cells: crops.add(cells, area))
+        self._change(lambda cells: shapes.add(cells, area))
         self._pan()
 
     def _redraw_area(self, cell_id: int, area_um: shapely.Polygon) -> None:
         area = self._pixels_in(area_um)
-        self._change(lambda cells: crops.redraw(cells, cell_id, area))
+        self._change(lambda cells: shapes.redraw(cells, cell_id, area))
         self._pan()
 
     def _change(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -266,7 +266,7 @@ class OutlineEditor(QWidget):
     def _pixels_in(self, area_um: shapely.Polygon) -> np.ndarray:
         assert self._layer is not None
         corners = shapely.get_coordinates(area_um.exterior)[:, ::-1]
-        return crops.area_within(self._to_px(corners), self._layer.data.shape)
+        return shapes.area_within(self._to_px(corners), self._layer.data.shape)
 
     def _look_at(self, crop: Crop) -> None:
         """Come nearer until the crop fills the canvas; who is nearer already stays."""

@@ -9,7 +9,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from macprox.review.answer import Curve
+from macprox.review.question.answer import Curve
 from napari_macprox.palette import faded, legible_font
 
 LEFT_PX, RIGHT_PX, TOP_PX = 52, 14, 10

@@ -14,8 +14,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from macprox.errors import MacproxError
 from macprox.io.store import slide_folders
 from macprox.review.recalculation import Found, Prepared, prepare, recalculate
-from macprox.review.relocation import relocate
 from macprox.review.session import ReviewSession
+from macprox.review.slides.relocation import relocate
 from napari_macprox.lasting_none import spare_none
 from napari_macprox.layers import ReviewLayers
 

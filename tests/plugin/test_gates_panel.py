@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QAbstractButton, QComboBox, QTreeWidget
 
 import macprox as mp
 from macprox.edits import EditLog, GateConfirmed, GateMoved
-from macprox.review.copying import GateCopy, Target
+from macprox.review.gates.copying import GateCopy, Target
 from napari_macprox.histogram import SIDE_PX, GateHistogram
 from napari_macprox.panels.copy_dialog import CopyDialog
 from napari_macprox.panels.gates import GatesPanel

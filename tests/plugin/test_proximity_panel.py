@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel
 
 from macprox.report.numbers import percent_text
 from macprox.report.style import phenotype_colours
-from macprox.review.answer import Curve, nearest_lines
+from macprox.review.question.answer import Curve, nearest_lines
 from napari_macprox.curve_chart import CurveChart, distance_ticks, share_range, share_ticks
 from napari_macprox.panels.proximity import ProximityPanel
 from review_bench import BenchReview

@@ -10,7 +10,7 @@ pytest.importorskip("pytestqt", reason="needs the test extra")
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QFileDialog, QLabel, QTableWidget
 
-from macprox.review.slide_list import TITLES
+from macprox.review.slides.listing import TITLES
 from napari_macprox.panels.slides import SETTLE_MS, SlidesPanel
 from review_bench import BenchReview
 

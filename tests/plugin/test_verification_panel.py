@@ -8,7 +8,8 @@ pytest.importorskip("pytestqt", reason="needs the test extra")
 from qtpy.QtWidgets import QLabel, QTableWidget
 
 from macprox.edits import EditLog
-from macprox.review.verification import UNSURE, Verification
+from macprox.review.verification.agreement import UNSURE
+from macprox.review.verification.blind import Verification
 from napari_macprox.panels.verification import VerificationPanel
 from review_windows import let_run, opened
 

@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QLayout, QSizePolicy, QToolTip, QWidget
 from macprox.phenotype.intensity_axis import Axis
 from macprox.pipeline.calling import CalledCells
 from macprox.report.numbers import significant_text
-from macprox.review.card import CellCard, Reading
-from macprox.review.cuts import values_of
+from macprox.review.cells.card import CellCard, Reading
+from macprox.review.gates.per_cell import values_of
 from napari_macprox.palette import accent, faded, legible_font
 
 ROW_PX = 30

@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QMenu, QMessageBox, QPushButt
 
 from macprox.celltable import AMBIGUOUS
 from macprox.errors import MacproxError
-from macprox.review.card import CellCard, cell_at, cell_card
-from macprox.review.queue import review_queue
+from macprox.review.cells.card import CellCard, cell_at, cell_card
+from macprox.review.cells.queue import review_queue
 from napari_macprox.crop_layers import OutlineEditor
 from napari_macprox.drawing import DrawingTool
 from napari_macprox.keys import Keys

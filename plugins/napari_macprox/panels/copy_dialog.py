@@ -13,8 +13,8 @@ from qtpy.QtWidgets import (
 )
 
 from macprox.phenotype.gate_table import gate_name
-from macprox.review.copying import GateCopy, Target
-from macprox.review.gating import gate_text, percent_text
+from macprox.review.gates.copying import GateCopy, Target
+from macprox.review.gates.states import gate_text, percent_text
 from napari_macprox.panels.furniture import button, column, row, sentence
 
 COLUMNS = ("Slide", "Gate now", "Positive now", "With this gate")

@@ -15,8 +15,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from macprox.review.copying import GateCopy, copy_gate, copy_targets
-from macprox.review.gating import (
+from macprox.review.gates.copying import GateCopy, copy_gate, copy_targets
+from macprox.review.gates.population import Population, cohort_population
+from macprox.review.gates.states import (
     COMPARTMENTS,
     CONFIRMED,
     PROPOSAL,
@@ -32,7 +33,6 @@ from macprox.review.gating import (
     gate_text,
     percent_text,
 )
-from macprox.review.population import Population, cohort_population
 from macprox.review.session import ReviewSession
 from napari_macprox.histogram import GateHistogram, Picture
 from napari_macprox.panels.copy_dialog import CopyDialog

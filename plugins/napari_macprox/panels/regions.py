@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from macprox.review.clock import told
-from macprox.review.drawn_regions import (
+from macprox.review.regions.drawn import (
     EXCLUSION_REASONS,
     DrawnRegion,
     drawn_regions,

@@ -15,8 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from macprox.review.slide_list import TITLES, Entry, entries, progress
-from macprox.review.slides import slides_table
+from macprox.review.slides.listing import TITLES, Entry, entries, progress
+from macprox.review.slides.table import slides_table
 from napari_macprox.panels.furniture import button, column, row, sentence
 from napari_macprox.review import Review
 

@@ -21,15 +21,10 @@ from qtpy.QtWidgets import (
 )
 
 from macprox.errors import MacproxError
-from macprox.review.sample import PER_PHENOTYPE, Sample, answers_of, draw_sample
-from macprox.review.verification import (
-    UNSURE,
-    Agreement,
-    BlindCell,
-    Verification,
-    agreement,
-)
-from macprox.review.verification_text import COLUMN_TIPS, COLUMNS, kappa_text, table_rows
+from macprox.review.verification.agreement import UNSURE, Agreement, agreement
+from macprox.review.verification.blind import BlindCell, Verification
+from macprox.review.verification.sample import PER_PHENOTYPE, Sample, answers_of, draw_sample
+from macprox.review.verification.wording import COLUMN_TIPS, COLUMNS, kappa_text, table_rows
 from napari_macprox.keys import Keys
 from napari_macprox.panels.card_view import emptied
 from napari_macprox.panels.furniture import button, column, heading, row, sentence

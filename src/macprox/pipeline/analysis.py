@@ -15,7 +15,7 @@ from macprox.pipeline.areas import content_hash
 from macprox.pipeline.artefacts import facts_of
 from macprox.pipeline.calling import CalledCells, call_cells
 from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags, streak_flags
-from macprox.pipeline.redrawing import measurements_of
+from macprox.pipeline.redrawing.stage import measurements_of
 from macprox.regions import Regions
 from macprox.regions.tumour import FEW_CELLS
 from macprox.spatial import (

@@ -17,7 +17,7 @@ from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.labelling import segmentation_files
 from macprox.pipeline.memory import give_back_freed
 from macprox.pipeline.options import RunOptions, Silent, Watcher
-from macprox.pipeline.redrawing import (
+from macprox.pipeline.redrawing.stage import (
     cells_mark,
     forget_drawings,
     redraw_cells,

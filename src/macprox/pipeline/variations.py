@@ -16,7 +16,7 @@ from macprox.io.images import open_slide
 from macprox.io.store import SlideFolder
 from macprox.pipeline.calling import ALL_MARKERS, CalledCells, Caller, call_cells
 from macprox.pipeline.options import RunOptions
-from macprox.pipeline.redrawing import measurements_of
+from macprox.pipeline.redrawing.stage import measurements_of
 from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, refresh_report
 from macprox.pipeline.segmentation import segment_slide
 from macprox.pipeline.stages import Ledger

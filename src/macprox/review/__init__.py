@@ -1,6 +1,13 @@
 """What a reviewer sees, decides and may take back; no window.
 
-`ReviewSession` is one slide under review: its cells, gates and regions, the log that every decision
-is appended to, and what can be undone. `macprox.review.answer` says what follows from the decisions
-for the question of the study; the other modules hold the arithmetic of one panel each.
+`session` is one slide under review. Each decision is written down (`journal`) and can be taken back
+(`history`); `recalculation` says beside it what follows. The rooms hold what one panel asks each:
+
+- `gates`: where each marker becomes positive, what a cut divides, the same cut on other slides;
+- `cells`: the card of one cell, and the cells to look at first;
+- `outlines`: cells drawn by hand on a crop of the labels;
+- `regions`: tumour and exclusions drawn by hand;
+- `question`: the answer to the study's question, in numbers and in words;
+- `slides`: the result folder, what is wrong with a slide's, and who signed it;
+- `verification`: blinded second readings of a random sample.
 """

@@ -9,7 +9,7 @@ from macprox.edits import Corrections, EditLog, Event, replay
 from macprox.errors import ResultError
 from macprox.io.store import SlideFolder
 from macprox.review.history import History, step
-from macprox.review.notices import read_only_reason
+from macprox.review.slides.notices import read_only_reason
 
 
 class Journal:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from macprox.edits import Corrections
 from macprox.pipeline.areas import Areas
 from macprox.pipeline.calling import CalledCells, Caller
-from macprox.pipeline.redrawing import measurements_of, redraw_cells
+from macprox.pipeline.redrawing.stage import measurements_of, redraw_cells
 from macprox.results import SlideResult
-from macprox.review.answer import Answer, answer
+from macprox.review.question.answer import Answer, answer
 from macprox.study import Study
 
 

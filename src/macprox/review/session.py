@@ -28,17 +28,17 @@ from macprox.io.geojson import geometry_from_um
 from macprox.phenotype.gate_table import gate_of
 from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, is_current
 from macprox.results import SlideResult, open_result
-from macprox.review.answer import Answer
-from macprox.review.carried import carried_over
 from macprox.review.journal import Journal
-from macprox.review.notices import Notice, folder_notices
+from macprox.review.outlines.carried import carried_over
+from macprox.review.question.answer import Answer
 from macprox.review.recalculation import Found, Prepared, Snapshot, saved_calls
+from macprox.review.slides.notices import Notice, folder_notices
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from macprox.pipeline.options import RunOptions
-    from macprox.review.crop import CropEdit
+    from macprox.review.outlines.crop import CropEdit
 
 CellIds = Iterable[int]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from macprox.report.numbers import DASH, count_text
-from macprox.review import slides
 from macprox.review.clock import told
+from macprox.review.slides import table as slides
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ TITLES = ("Slide", "Status", "Quality", "Gates", "Cells", "Patient", "Group", "R
 
 
 def entries(row: Mapping[Any, Any]) -> list[Entry]:
-    """The fields of one slide (`macprox.review.slides.slides_table`), in the order of `TITLES`."""
+    """The fields of a slide, of its row of `slides_table`, in the order of `TITLES`."""
     status, _, reason = str(row["status"]).partition(": ")
     is_there = row["n_cells"] > 0
     tip = reason or _signed(row)

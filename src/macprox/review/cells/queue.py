@@ -9,8 +9,8 @@ from macprox.celltable import positive_column
 from macprox.phenotype.calls import call_phenotypes, inside_regions
 from macprox.phenotype.intensity_axis import Axis
 from macprox.pipeline.calling import CalledCells
-from macprox.review.card import REVIEWER
-from macprox.review.cuts import cuts_of, values_of
+from macprox.review.cells.card import REVIEWER
+from macprox.review.gates.per_cell import cuts_of, values_of
 from macprox.study import Study
 
 QUEUE_COLUMNS = ("cell_id", "x_um", "y_um", "phenotype", "marker", "distance")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from macprox.pipeline.calling import CalledCells
 from macprox.pipeline.given import STRATUM_COLUMNS
-from macprox.review.wording import change, sentence
+from macprox.review.question.wording import change, sentence
 from macprox.spatial import k_nearest
 from macprox.spatial.nulls.relabel import Relabelling, expected_g_to_moved
 from macprox.spatial.nulls.surroundings import (

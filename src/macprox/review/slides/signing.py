@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from macprox.edits import lost_sentence
 from macprox.review.clock import told
-from macprox.review.gating import CONFIRMED, gate_states
+from macprox.review.gates.states import CONFIRMED, gate_states
 from macprox.review.session import ReviewSession
 
 

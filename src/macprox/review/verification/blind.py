@@ -1,6 +1,6 @@
 """Blinded verification of one slide: who is shown which cell next, and what was read.
 
-Which cells are shown: `macprox.review.sample`; what readings say: `macprox.review.agreement`.
+Which cells are shown: `sample`; what readings say: `agreement`, both beside this module.
 """
 
 from __future__ import annotations
@@ -15,21 +15,9 @@ from macprox.edits.applying import find_rows
 from macprox.edits.events import CellEvent, CellRead, Event, SampleDrawn
 from macprox.errors import MacproxError, ResultError, TableError
 from macprox.io.store import SlideFolder
-from macprox.review.agreement import UNSURE, Agreement, Readings, agreement
-from macprox.review.sample import Sample, answers_of, draw_sample
+from macprox.review.verification.agreement import UNSURE, Readings
+from macprox.review.verification.sample import Sample, answers_of
 from macprox.study import Study
-
-__all__ = [
-    "UNSURE",
-    "Agreement",
-    "BlindCell",
-    "Progress",
-    "Sample",
-    "Verification",
-    "agreement",
-    "answers_of",
-    "draw_sample",
-]
 
 NO_NAME = (
     "Who are you? Enter your name at the top of the review window: every reading is saved with the "

@@ -21,9 +21,9 @@ from macprox.io.atomic import clear_leftovers, write_parquet
 from macprox.io.drawn_pixels import changed_runs
 from macprox.io.label_edit import read_labels
 from macprox.io.store import SlideFolder
-from macprox.pipeline.drawings import Drawing, place, reach_px, standing_drawings
-from macprox.pipeline.drawn_cells import PLACE, DrawnCells
-from macprox.pipeline.sheets import Sheet, saved_sheets, take_off
+from macprox.pipeline.redrawing.drawings import Drawing, place, reach_px, standing_drawings
+from macprox.pipeline.redrawing.measuring import PLACE, DrawnCells
+from macprox.pipeline.redrawing.sheets import Sheet, saved_sheets, take_off
 from macprox.pipeline.stages import Ledger, fingerprint
 from macprox.study import Study
 

@@ -15,7 +15,7 @@ from macprox.pipeline.calling import MIN_TRUSTED_FRAC, CalledCells
 from macprox.report.numbers import DASH, NBSP, count_text, significant_text
 from macprox.report.rows import text_of
 from macprox.review.clock import told
-from macprox.review.population import Population
+from macprox.review.gates.population import Population
 from macprox.study import Study
 
 if TYPE_CHECKING:

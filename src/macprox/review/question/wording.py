@@ -12,7 +12,7 @@ from macprox.report.numbers import NBSP, count_text, is_number
 from macprox.report.rows import Direction, micrometres, text_of
 from macprox.study import Study
 
-# Tables: the rows of `macprox.review.answer.Answer`.
+# Tables: the rows of `macprox.review.question.answer.Answer`.
 
 
 def change(before: pd.DataFrame, after: pd.DataFrame) -> str:

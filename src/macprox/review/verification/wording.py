@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from macprox.review.agreement import Kappa, ReaderAgreement
+from macprox.review.verification.agreement import Kappa, ReaderAgreement
 
 COLUMNS = ("Phenotype", "Right", "Found", "Called /mm²", "Truly /mm²")
 COLUMN_TIPS = (

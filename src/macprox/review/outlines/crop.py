@@ -17,27 +17,13 @@ from macprox.io.drawn_pixels import runs_of
 from macprox.io.images import open_slide
 from macprox.io.label_edit import read_labels
 from macprox.pipeline.labelling import Labeller
-from macprox.pipeline.redrawing import cells_mark
+from macprox.pipeline.redrawing.stage import cells_mark
 from macprox.pipeline.stages import Ledger
 from macprox.pipeline.survey import load_survey
 from macprox.results import SlideResult
-from macprox.review.outlines import (
-    EIGHT,
-    add,
-    area_within,
-    fill_holes,
-    merge,
-    redraw,
-    remove,
-    split,
-)
+from macprox.review.outlines.shapes import EIGHT
 from macprox.segment.nuclei import halo_um, label_nuclei
 from macprox.segment.objects import touches_frame
-
-__all__ = [
-    "Crop", "CropEdit", "add", "area_within", "crop_edit", "cut_crop", "fill_holes", "merge",
-    "redraw", "remove", "split",
-]  # fmt: skip
 
 SIDE_PX = 1024
 NO_IMAGE = "The slide's image cannot be read, so no nucleus was looked for in the new cells."

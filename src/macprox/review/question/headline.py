@@ -18,7 +18,7 @@ from macprox.report.numbers import (
 )
 from macprox.report.rows import Direction, micrometres, text_of
 from macprox.report.sentences import noun, with_a
-from macprox.review.answer import Answer
+from macprox.review.question.answer import Answer
 from macprox.spatial.slide import ALL_MACROPHAGES
 from macprox.study import Study
 

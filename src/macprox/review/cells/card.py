@@ -11,7 +11,7 @@ from macprox.celltable import centroids_um, positive_column
 from macprox.errors import TableError
 from macprox.phenotype.calls import explain_cell, inside_regions
 from macprox.pipeline.calling import CalledCells
-from macprox.review.cuts import cuts_of, values_of
+from macprox.review.gates.per_cell import cuts_of, values_of
 from macprox.study import GIVEN, Study
 
 CLICK_UM = 10.0  # a click farther from every centroid meant none of them

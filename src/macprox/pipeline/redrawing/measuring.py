@@ -15,8 +15,8 @@ from macprox.image.tiles import Box
 from macprox.io.images import open_slide
 from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.measure import CONTACT_UM, cell_table, measure_tile
-from macprox.pipeline.drawings import Placed
 from macprox.pipeline.pixels import TilePixels, corrected_means
+from macprox.pipeline.redrawing.drawings import Placed
 from macprox.pipeline.survey import Survey, load_survey
 from macprox.segment.objects import anchors
 from macprox.slide import Slide

@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from macprox.review.sample import Sample
+    from macprox.review.verification.sample import Sample
 
 UNSURE = "Cannot tell"
 Z = 1.959963984540054  # of a central 95 %

@@ -17,8 +17,8 @@ from macprox.io.store import SlideFolder, slide_folder
 from macprox.phenotype.gate_table import gate_of
 from macprox.pipeline.run import GIVEN_FORMAT
 from macprox.results import SlideResult
-from macprox.review.gating import standing_gate
-from macprox.review.population import Population
+from macprox.review.gates.population import Population
+from macprox.review.gates.states import standing_gate
 
 
 @dataclass(frozen=True)

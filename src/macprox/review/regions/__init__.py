@@ -1,0 +1,1 @@
+"""Tumour and exclusions drawn by hand."""
