@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import macprox as mp
-from macprox.errors import PixelSizeError, ResultError
+from macprox.errors import MacproxError, PixelSizeError, ResultError
 from macprox.io.ome_zarr import is_zarr
 from macprox.io.slide_names import is_tiff
 from macprox.io.slide_search import channel_files, is_channel_folder
 from macprox.io.store import SlideFolder
-from napari_macprox.conversion import LayerData, result_layers, slide_layers
+from macprox.slide import Slide
+from napari_macprox.conversion import result_layers, slide_layers
 
 ReaderFunction = Callable[[Any], list[Any]]
 NO_LAYER = [(None,)]
@@ -33,22 +34,41 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     return None
 
 
-def read_slide(path: str) -> list[LayerData]:
+def read_slide(path: str) -> list[Any]:
     """A slide's channels.
+
+    In a window, what is wrong with a slide is a sentence there, and a scale that the file does not
+    state is asked for.
 
     Raises
     ------
-    PixelSizeError
-        If the file does not state its scale: napari's reader interface has nowhere to ask.
+    MacproxError
+        Without a window.
     """
+    viewer = open_viewer()
+    if viewer is None:
+        return slide_layers(mp.open_slide(path))
+    from napari.utils.notifications import show_error
+
     try:
-        slide = mp.open_slide(path)
+        layers = slide_layers(_with_scale(path))
+    except MacproxError as error:
+        show_error(str(error))
+        return NO_LAYER
+    viewer.canvas.overlays.scale_bar.visible = True
+    return layers
+
+
+def _with_scale(path: str) -> Slide:
+    try:
+        return mp.open_slide(path)
     except PixelSizeError as error:
-        raise PixelSizeError(
-            f"{error} In napari: run `macprox run` with --pixel-size, then open "
-            "results/slides/<slide_id>, which keeps it."
-        ) from error
-    return slide_layers(slide)
+        from napari_macprox.scale import ask_pixel_size_um
+
+        pixel_size_um = ask_pixel_size_um(str(error))
+        if pixel_size_um is None:
+            raise
+        return mp.open_slide(path, pixel_size_um=pixel_size_um)
 
 
 def read_result(path: str) -> list[Any]:

@@ -51,7 +51,7 @@ def test_what_is_neither_slide_nor_result_is_left_to_others(tmp_path):
 
 def test_a_slide_without_a_pixel_size_says_what_to_do(tmp_path):
     path = slide_files.write_ome(tmp_path / "a.ome.tif", IMAGE, NAMES, pixel_size_um=None)
-    with pytest.raises(PixelSizeError, match=r"large a pixel is .* In napari: run `macprox run"):
+    with pytest.raises(PixelSizeError, match="large a pixel is"):
         read(path)
 
 
@@ -74,3 +74,55 @@ def test_the_manifest_names_what_exists():
     assert manifest.contributions.readers[0].accepts_directories
     assert len(manifest.contributions.sample_data) == 3
     assert [widget.display_name for widget in manifest.contributions.widgets] == ["Review"]
+
+
+@pytest.fixture
+def viewer(screen, make_napari_viewer):
+    return make_napari_viewer()
+
+
+def test_a_scale_that_the_file_does_not_state_is_asked_for(viewer, tmp_path, monkeypatch):
+    path = slide_files.write_ome(tmp_path / "a.ome.tif", IMAGE, NAMES, pixel_size_um=None)
+    asked = []
+
+    def answered(_, title, question, *limits):
+        asked.append(question)
+        return 0.325, True
+
+    monkeypatch.setattr("qtpy.QtWidgets.QInputDialog.getDouble", answered)
+    viewer.open(str(path), plugin="macprox")
+    assert [layer.name for layer in viewer.layers] == list(NAMES)
+    assert viewer.layers["DAPI"].scale.tolist() == [0.325, 0.325]
+    assert viewer.canvas.overlays.scale_bar.visible
+    assert len(asked) == 1
+    assert "How many µm is one pixel wide?" in asked[0]
+
+
+@pytest.mark.parametrize("answer", [(0.5, False), (0.0, True)])
+def test_without_a_scale_nothing_is_shown_and_it_says_why(viewer, tmp_path, monkeypatch, answer):
+    path = slide_files.write_ome(tmp_path / "a.ome.tif", IMAGE, NAMES, pixel_size_um=None)
+    said = []
+    monkeypatch.setattr("qtpy.QtWidgets.QInputDialog.getDouble", lambda *_: answer)
+    monkeypatch.setattr("napari.utils.notifications.show_error", said.append)
+    viewer.open(str(path), plugin="macprox")
+    assert len(viewer.layers) == 0
+    assert "large a pixel is" in said[0]
+
+
+def test_a_damaged_slide_is_a_sentence_in_the_window(viewer, tmp_path, monkeypatch):
+    path = slide_files.write_ome(tmp_path / "a.ome.tif", IMAGE, NAMES)
+    path.write_bytes(path.read_bytes()[:2000])
+    said = []
+    monkeypatch.setattr("napari.utils.notifications.show_error", said.append)
+    viewer.open(str(path), plugin="macprox")
+    assert len(viewer.layers) == 0
+    assert "a.ome.tif" in said[0]
+
+
+def test_a_result_dropped_on_a_window_opens_its_review(viewer, moved, qtbot):
+    from napari_macprox.desk import desk_in
+
+    with qtbot.waitSignal(desk_in(viewer).review.answered, timeout=60_000):
+        viewer.open(str(moved.path.parents[1]), plugin="macprox")
+    assert desk_in(viewer).review.session.slide_id == moved.slide_id
+    assert "cells" in viewer.layers
