@@ -74,7 +74,7 @@ def _on_level(runs: np.ndarray, step: int) -> np.ndarray:
 
 
 def _by_chunk(
-    runs: np.ndarray, side: tuple[int, int], shape: tuple[int, int]
+    runs: np.ndarray, side: tuple[int, ...], shape: tuple[int, ...]
 ) -> Iterator[tuple[Box, np.ndarray]]:
     """Each chunk that runs reach, in raster order, and those runs."""
     y, x0, x1, _ = runs.T
