@@ -1,7 +1,8 @@
 """What a reviewer sees, decides and may take back; no window.
 
-`session` is one slide under review. Each decision is written down (`journal`) and can be taken back
-(`history`); `recalculation` says beside it what follows. The rooms hold what one panel asks each:
+`session` is one slide under review. Each `decision` is written down (`journal`) and can be taken
+back (`history`); `recalculation` finds what follows, in any thread. The rooms, one a panel; what is
+decided in each, as events, is its `decisions`:
 
 - `gates`: where each marker becomes positive, what a cut divides, the same cut on other slides;
 - `cells`: the card of one cell, and the cells to look at first;

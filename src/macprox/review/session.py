@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from macprox.edits import (
-    CellDeleted,
-    CellMarked,
-    CellsRedrawn,
-    Corrections,
-    GateConfirmed,
-    GateMoved,
-    PhenotypeSet,
-    RegionDrawn,
-    SignedOff,
-    SignOffWithdrawn,
-)
-from macprox.edits.events import Event
+from macprox.edits import Corrections, SignedOff, SignOffWithdrawn
 from macprox.errors import MacproxError
-from macprox.io.geojson import geometry_from_um
-from macprox.phenotype.gate_table import gate_of
 from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, is_current
 from macprox.results import SlideResult, open_result
+from macprox.review.cells import decisions as cells
+from macprox.review.decision import Decision, Standing
+from macprox.review.gates import decisions as gates
 from macprox.review.journal import Journal
-from macprox.review.outlines.carried import carried_over
+from macprox.review.outlines import decisions as outlines
 from macprox.review.question.answer import Answer
 from macprox.review.recalculation import Found, Prepared, Snapshot, saved_calls
+from macprox.review.regions import decisions as regions
 from macprox.review.slides.notices import Notice, folder_notices
 
 if TYPE_CHECKING:
@@ -141,74 +128,35 @@ class ReviewSession:
         parent : str, optional
             Another marker: the gate holds among its positive cells only.
         """
-        self._check_marker(marker, parent)
-        if not np.isfinite(value):
-            raise MacproxError(f"The gate of {marker} must be a number, found {value!r}.")
-        moved = GateMoved(
-            **self._who(), marker=marker, parent=parent,
-            before=self._gate(marker, parent), after=float(value),
-        )  # fmt: skip
-        self._decide(f"move the gate of {_gate_name(marker, parent)}", [moved])
+        self._decide(gates.moved(self._standing(), marker, value, parent))
 
     def reset_gate(self, marker: str, parent: str | None = None) -> None:
         """Back to the study's gate or the automatic one; a parent's gate goes."""
-        self._check_marker(marker, parent)
-        before = self._gate(marker, parent)
-        reset = GateMoved(**self._who(), marker=marker, parent=parent, before=before, after=None)
-        self._decide(f"reset the gate of {_gate_name(marker, parent)}", [reset])
+        self._decide(gates.reset(self._standing(), marker, parent))
 
     def confirm_gate(self, marker: str, parent: str | None = None) -> None:
         """Agree with the gate as it is."""
-        self._check_marker(marker, parent)
-        value = self._gate(marker, parent)
-        if value is None:
-            raise MacproxError(
-                f"{_gate_name(marker, parent)} has no gate to confirm; draw one in the histogram."
-            )
-        confirmed = GateConfirmed(**self._who(), marker=marker, parent=parent, value=value)
-        self._decide(f"confirm the gate of {_gate_name(marker, parent)}", [confirmed])
+        self._decide(gates.confirmed(self._standing(), marker, parent))
 
     def set_phenotype(self, cell_ids: CellIds, phenotype: str | None) -> None:
         """Say what cells are; None leaves it to the rules again."""
-        if phenotype is not None and phenotype not in self.phenotypes:
-            raise MacproxError(
-                f"The study knows no phenotype {phenotype!r}; it has {', '.join(self.phenotypes)}."
-            )
-        rows = self._rows(cell_ids)
-        now = self.called.cells["phenotype"].to_numpy(object)[rows]
-        events = [
-            PhenotypeSet(**place, before=str(before), after=phenotype)
-            for place, before in zip(self._places(rows), now, strict=True)
-        ]
-        what = "give back to the rules" if phenotype is None else f"relabel as {phenotype}"
-        if self._decide(f"{what}: {_n_cells(rows)}", events) and phenotype is not None:
-            self._show(phenotype=(rows, phenotype), phenotype_source=(rows, "reviewer"))
+        rows = cells.rows_of(self.called, cell_ids)
+        decided = self._decide(cells.relabelled(self._standing(), rows, phenotype))
+        if decided and phenotype is not None:
+            shown = {"phenotype": phenotype, "phenotype_source": "reviewer"}
+            self.called = cells.changed(self.called, rows, **shown)
 
     def delete(self, cell_ids: CellIds) -> None:
         """Say that these are no cells."""
-        rows = self._rows(cell_ids)
-        events = [CellDeleted(**place) for place in self._places(rows)]
-        if self._decide(f"delete {_n_cells(rows)}", events):
-            kept = np.ones(len(self.called.cells), bool)
-            kept[rows] = False
-            cells = self.called.cells[kept].reset_index(drop=True)
-            self.called = replace(self.called, cells=cells)
+        rows = cells.rows_of(self.called, cell_ids)
+        if self._decide(cells.deleted(self._standing(), rows)):
+            self.called = cells.without(self.called, rows)
 
     def mark_artefact(self, cell_ids: CellIds, reason: str | None) -> None:
         """Leave cells out of every statistic, and why; None takes the mark back."""
-        rows = self._rows(cell_ids)
-        standing = {(m.anchor_px, m.x_um, m.y_um): m.after for m in self.corrections.marked}
-        events = [
-            CellMarked(
-                **place,
-                before=standing.get((place["anchor_px"], place["x_um"], place["y_um"])),
-                after=reason,
-            )
-            for place in self._places(rows)
-        ]
-        text = f"mark {_n_cells(rows)} as {reason}" if reason else f"unmark {_n_cells(rows)}"
-        if self._decide(text, events) and reason:
-            self._show(excluded=(rows, True))
+        rows = cells.rows_of(self.called, cell_ids)
+        if self._decide(cells.marked(self._standing(), rows, reason)) and reason:
+            self.called = cells.changed(self.called, rows, excluded=True)
 
     def draw_region(
         self, kind: str, area_um: BaseGeometry, reason: str = "", region_id: str | None = None
@@ -230,42 +178,30 @@ class ReviewSession:
             The drawing's id.
         """
         region_id = region_id or uuid.uuid4().hex[:8]
-        standing = self.corrections.regions.get((kind, region_id))
-        drawn = RegionDrawn(
-            **self._who(), kind=kind, region_id=region_id, reason=reason,
-            before=None if standing is None else standing.after,
-            after=geometry_from_um(area_um, self.result.pixel_size_um),
-        )  # fmt: skip
-        self._decide(f"draw {'tumour' if kind == 'tumour' else reason or 'an exclusion'}", [drawn])
+        pixel_size_um = self.result.pixel_size_um
+        drawn = regions.drawn(self._standing(), (kind, region_id), area_um, reason, pixel_size_um)
+        self._decide(drawn)
         return region_id
 
     def withdraw_region(self, kind: str, region_id: str) -> None:
         """Take a drawing back."""
-        standing = self.corrections.regions.get((kind, region_id))
-        if standing is None:
-            raise MacproxError(f"There is no drawn {kind} {region_id!r} on this slide.")
-        gone = replace(standing, **self._who(), before=standing.after, after=None)
-        self._decide(f"remove {standing.reason or kind}", [gone])
+        self._decide(regions.withdrawn(self._standing(), kind, region_id))
 
     def redraw(self, edit: CropEdit) -> None:
         """Put hand-drawn outlines in the place of cells; labels follow with the recalculation."""
-        drawn = CellsRedrawn(
-            **self._who(), redraw_id=uuid.uuid4().hex[:8],
-            removed=tuple(edit.removed), added=tuple(edit.added),
-        )  # fmt: skip
-        said = carried_over(drawn, self.corrections, self.result.pixel_size_um)
-        text = f"draw {len(drawn.added)} for {len(drawn.removed)} cells"
-        self._decide(text, [drawn, *said])
+        self._decide(outlines.redrawn(self._standing(), edit, self.result.pixel_size_um))
 
     def sign_off(self, comment: str = "") -> None:
         """Stand by the slide as it is now."""
-        self._decide("sign off", [SignedOff(**self._who(), comment=comment.strip())])
+        signed = SignedOff(**self._standing().who(), comment=comment.strip())
+        self._decide(Decision("sign off", [signed]))
 
     def withdraw_sign_off(self) -> None:
         """Stand by it no longer."""
         if self.corrections.signed_off is None:
             raise MacproxError("This slide is not signed off.")
-        self._decide("withdraw the sign-off", [SignOffWithdrawn(**self._who())])
+        withdrawn = SignOffWithdrawn(**self._standing().who())
+        self._decide(Decision("withdraw the sign-off", [withdrawn]))
 
     def undo(self) -> str:
         """Take the last decision back; what it was, in words, empty if there is none."""
@@ -280,8 +216,7 @@ class ReviewSession:
     @property
     def phenotypes(self) -> tuple[str, ...]:
         """What a cell can be called, in the study's order."""
-        named = self.called.cells["phenotype"].astype(str).unique()
-        return tuple(dict.fromkeys([*self.study.phenotypes, *sorted(named)]))
+        return cells.phenotypes_of(self.called, self.study)
 
     def snapshot(self) -> Snapshot:
         """What `recalculate` needs, as of now."""
@@ -315,70 +250,17 @@ class ReviewSession:
         self.result = SlideResult(self.result.path)
         self.notices = tuple(folder_notices(self.result.path))
 
-    # Cells and gates.
+    def _standing(self) -> Standing:
+        return Standing(self.slide_id, self.reviewer, self.study, self.called, self.corrections)
 
-    def _who(self) -> dict[str, str]:
-        if not self.reviewer:
-            raise MacproxError(
-                "Who are you? Enter your name at the top of the review window: every decision is "
-                "saved with the name of who made it."
-            )
-        return {"slide_id": self.slide_id, "reviewer": self.reviewer}
-
-    def _decide(self, text: str, events: Sequence[Event]) -> bool:
-        if not events:
+    def _decide(self, decision: Decision) -> bool:
+        """Write it down; False if there was nothing to decide."""
+        if not decision.events:
             return False
         if self.is_given:
             raise MacproxError(
                 "These cells came as a table of another tool, with their phenotypes: there is "
                 "nothing here to decide anew. Correct them there and run `macprox stats` again."
             )
-        self._journal.add(text, events)
+        self._journal.add(decision.text, decision.events)
         return True
-
-    def _gate(self, marker: str, parent: str | None) -> float | None:
-        """The gate as the log has it now, else the last one that was found."""
-        standing = self.corrections.gates.get((marker, parent))
-        if standing is not None and standing.value is not None:
-            return standing.value
-        row = gate_of(self.called.gates, marker, parent)
-        value = float("nan") if row is None else float(row["value"])
-        return value if np.isfinite(value) else None
-
-    def _check_marker(self, marker: str, parent: str | None) -> None:
-        known = self.study.markers
-        for name in (marker, marker if parent is None else parent):
-            if name not in known:
-                raise MacproxError(f"The study gates no {name!r}; it gates {', '.join(known)}.")
-        if parent == marker:
-            raise MacproxError(f"{marker} cannot be gated among its own positive cells.")
-
-    def _rows(self, cell_ids: CellIds) -> np.ndarray:
-        """Rows of cells that are there; a cell that is gone needs no decision."""
-        ids = self.called.cells["cell_id"].to_numpy()
-        return np.flatnonzero(np.isin(ids, np.fromiter(cell_ids, np.int64)))
-
-    def _places(self, rows: np.ndarray) -> list[dict[str, Any]]:
-        who, cells = self._who(), self.called.cells.iloc[rows]
-        columns = (cells[name].tolist() for name in ("anchor_px", "x_um", "y_um"))
-        return [
-            {**who, "anchor_px": int(anchor), "x_um": x, "y_um": y}
-            for anchor, x, y in zip(*columns, strict=True)
-        ]
-
-    def _show(self, **changes: tuple[np.ndarray, Any]) -> None:
-        """Change some cells' columns until the next recalculation says the same."""
-        columns = {}
-        for name, (rows, value) in changes.items():
-            column = self.called.cells[name].to_numpy(copy=True)
-            column[rows] = value
-            columns[name] = column
-        self.called = replace(self.called, cells=self.called.cells.assign(**columns))
-
-
-def _gate_name(marker: str, parent: str | None) -> str:
-    return marker if parent is None else f"{marker} among {parent}+"
-
-
-def _n_cells(rows: np.ndarray) -> str:
-    return "1 cell" if len(rows) == 1 else f"{len(rows)} cells"

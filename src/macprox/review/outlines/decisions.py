@@ -1,14 +1,30 @@
-"""What was said of a cell by hand holds when its outline is drawn anew."""
+"""Cells drawn by hand, as events; what was said of a cell holds when it is drawn anew."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from macprox.edits import CellEvent, CellsRedrawn, Corrections, now_utc
 from macprox.io.drawn_pixels import box_of, mask_of
+from macprox.review.decision import Decision, Standing
+
+if TYPE_CHECKING:
+    from macprox.review.outlines.crop import CropEdit
+
+
+def redrawn(at: Standing, edit: CropEdit, pixel_size_um: float) -> Decision:
+    """Drawn outlines in the place of cells."""
+    drawn = CellsRedrawn(
+        **at.who(), redraw_id=uuid.uuid4().hex[:8],
+        removed=tuple(edit.removed), added=tuple(edit.added),
+    )  # fmt: skip
+    said = carried_over(drawn, at.corrections, pixel_size_um)
+    text = f"draw {len(drawn.added)} for {len(drawn.removed)} cells"
+    return Decision(text, [drawn, *said])
 
 
 def carried_over(
