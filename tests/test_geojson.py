@@ -8,13 +8,9 @@ import shapely
 from shapely import MultiPolygon
 
 from macprox.errors import ResultError
-from macprox.io.geojson import (
-    geometry_from_um,
-    geometry_to_um,
-    read_drawn,
-    read_regions,
-    write_regions,
-)
+from macprox.io.drawn_areas import read_drawn
+from macprox.io.geojson import geometry_from_um, geometry_to_um
+from macprox.io.region_files import read_regions, write_regions
 from macprox.regions import Regions
 
 PIXEL_SIZE_UM = 0.497

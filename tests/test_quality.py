@@ -27,7 +27,8 @@ from macprox.image.quality import (
 from macprox.image.stain import StainStatistics
 from macprox.image.survey import area_average
 from macprox.image.tiles import Box, tile_grid
-from macprox.io.geojson import read_artefacts, read_drawn, write_artefacts
+from macprox.io.drawn_areas import read_drawn
+from macprox.io.region_files import read_artefacts, write_artefacts
 from macprox.pipeline.artefacts import facts_of, found_at
 from macprox.regions.contours import polygons_from_squares
 from macprox.results import open_result

@@ -12,7 +12,7 @@ from scipy.spatial import Voronoi
 from skimage.measure import find_contours
 
 from macprox.errors import StudyError
-from macprox.io.geojson import read_drawn
+from macprox.io.drawn_areas import read_drawn
 from macprox.regions import (
     RegionParameters,
     Regions,

@@ -19,7 +19,7 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
 import macprox as mp
-from macprox.io.geojson import read_drawn
+from macprox.io.drawn_areas import read_drawn
 from macprox.segment.cells import grow_cells
 
 SLIDES = ("P01_early", "P02_late", "P03_early")

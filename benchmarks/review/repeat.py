@@ -11,8 +11,8 @@ import pandas as pd
 import shapely
 import zarr
 
-from macprox.io.geojson import read_regions, write_artefacts, write_regions
 from macprox.io.labels import LabelImage, write_label_index
+from macprox.io.region_files import read_regions, write_artefacts, write_regions
 from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.regions import Regions
 

@@ -113,7 +113,7 @@ class SlideResult:
 
     def regions(self) -> Regions:
         """Tissue, airspace, tumour, exclusions; polygons in micrometres."""
-        from macprox.io.geojson import read_regions
+        from macprox.io.region_files import read_regions
 
         self._require(self.folder.regions)
         return read_regions(self.folder.regions, self.pixel_size_um)
@@ -123,7 +123,7 @@ class SlideResult:
 
         Empty for cells that another tool found: nobody has seen their pixels.
         """
-        from macprox.io.geojson import read_artefacts
+        from macprox.io.region_files import read_artefacts
 
         if not self.folder.quality.exists():
             return ()

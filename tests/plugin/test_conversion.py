@@ -10,7 +10,7 @@ import shapely
 
 import macprox as mp
 import slide_files
-from macprox.io.geojson import write_regions
+from macprox.io.region_files import write_regions
 from macprox.io.tables import ColumnMapping
 from macprox.pipeline.given import TableRequest, run_tables
 from macprox.report import overview

@@ -9,7 +9,7 @@ import pandas as pd
 from macprox.edits import EditLog, lost_gates, lost_sentence, replay
 from macprox.image.quality import QualityFlag, artefact_flags, clipping_flags
 from macprox.io.atomic import write_parquet
-from macprox.io.geojson import write_regions
+from macprox.io.region_files import write_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.areas import content_hash
 from macprox.pipeline.artefacts import facts_of

@@ -13,7 +13,9 @@ import shapely
 from shapely import MultiPolygon
 
 from macprox.edits import Corrections
-from macprox.io.geojson import geometry_to_um, read_artefacts, read_drawn, read_regions
+from macprox.io.drawn_areas import read_drawn
+from macprox.io.geojson import geometry_to_um
+from macprox.io.region_files import read_artefacts, read_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.kept import Kept
 from macprox.regions import Regions, tumour_region

@@ -24,7 +24,7 @@ from macprox.image.quality import (
     out_of_focus,
 )
 from macprox.image.survey import area_average
-from macprox.io.geojson import read_regions, write_artefacts
+from macprox.io.region_files import read_regions, write_artefacts
 from macprox.io.store import SlideFolder
 from macprox.pipeline.survey import Survey
 from macprox.regions import Regions, mask_from_polygons

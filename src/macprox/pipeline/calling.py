@@ -13,7 +13,7 @@ from shapely import MultiPolygon
 
 from macprox.celltable import centroids_um, mean_column, positive_column
 from macprox.edits import Corrections, EditLog, apply_to_cells, replay
-from macprox.io.geojson import read_artefacts
+from macprox.io.region_files import read_artefacts
 from macprox.io.store import SlideFolder
 from macprox.phenotype.calls import call_phenotypes, inside_regions
 from macprox.phenotype.gate_table import ProposalKey, apply_gates, gate_table

@@ -15,9 +15,10 @@ from macprox.celltable import AMBIGUOUS, OTHER
 from macprox.errors import TableError
 from macprox.image.quality import QualityFlag
 from macprox.io.atomic import write_parquet, write_text
+from macprox.io.drawn_areas import read_drawn
 from macprox.io.fingerprint import content_fingerprint
-from macprox.io.geojson import read_drawn, write_regions
 from macprox.io.masks import is_mask_name, read_mask
+from macprox.io.region_files import write_regions
 from macprox.io.samples import read_samples, sample_of
 from macprox.io.slide_names import unique_slide_ids
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder

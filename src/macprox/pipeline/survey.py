@@ -25,7 +25,7 @@ from macprox.image.tiles import Tile
 from macprox.image.tissue import TissueMasks, find_tissue
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.atomic import write_json
-from macprox.io.geojson import write_regions
+from macprox.io.region_files import write_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.tiles import reading_together

@@ -1,0 +1,126 @@
+"""Areas that people drew in QuPath, or in any tool that writes GeoJSON in pixels."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import shapely
+from shapely import MultiPolygon
+
+from macprox.errors import ResultError
+from macprox.io.geojson import features_of, geometry_of, in_um, load
+from macprox.io.region_files import CLASSES
+from macprox.regions.contours import as_multipolygon
+
+# What people call these classes; QuPath's own are "Tumor", "Ignore*", "Necrosis".
+MEANT = {
+    "tumour": re.compile(r"tumou?r|cancer|carcinoma|neoplas|lesion", re.IGNORECASE),
+    "tissue_window": re.compile(r"window|tissue|field|core", re.IGNORECASE),
+    "exclusion": re.compile(r"exclu|ignore|art[ei]fact|fold|necro|debris", re.IGNORECASE),
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Areas somebody drew.
+
+    Attributes
+    ----------
+    area : MultiPolygon
+        Micrometres; the union.
+    by_reason : tuple of (str, MultiPolygon)
+        The same by the name or class that was given to them.
+    messages : tuple of str
+        What was left out or repaired, for the manifest's warnings.
+    """
+
+    area: MultiPolygon
+    by_reason: tuple[tuple[str, MultiPolygon], ...]
+    messages: tuple[str, ...] = ()
+
+
+def read_drawn(
+    path: Path, pixel_size_um: float, kind: str, shape: tuple[int, int] | None = None
+) -> Drawn:
+    """Read areas drawn in QuPath or any tool that writes GeoJSON in pixels.
+
+    Of the annotations those count whose class means ``kind`` ("Tumor", "Cancer", ...); where
+    no class does, all of them, if they are of one class or of none.
+
+    Parameters
+    ----------
+    path : Path
+    pixel_size_um : float
+        Of the slide at full resolution, whose pixels the file's coordinates are.
+    kind : {"tumour", "exclusion", "tissue_window"}
+    shape : (int, int), optional
+        ``(y, x)`` of the slide in pixels: areas that do not touch it are refused.
+
+    Raises
+    ------
+    ResultError
+        If the file is not GeoJSON, holds no area, or several classes of which none is meant.
+    """
+    path = Path(path)
+    features = features_of(load(path), path)
+    areas, messages = [], []
+    for number, feature in enumerate(features, start=1):
+        geometry = geometry_of(feature, path)
+        if shapely.get_dimensions(geometry) < 2:  # not its area: a bow tie has none
+            continue
+        if not geometry.is_valid:
+            why = shapely.is_valid_reason(geometry)
+            geometry = shapely.make_valid(geometry)
+            messages.append(f"{path.name}: area {number} was repaired ({why}).")
+        areas.append((_class_name(feature), _label(feature), as_multipolygon(geometry)))
+    if len(areas) < len(features):
+        messages.append(f"{path.name}: {len(features) - len(areas)} points or lines left out.")
+    meant = _meant(areas, kind, path)
+    drawn = as_multipolygon(shapely.union_all([area for _, _, area in meant]))
+    if shape is not None and not drawn.intersects(shapely.box(0, 0, shape[1], shape[0])):
+        raise ResultError(
+            f"{path}: its areas (x {drawn.bounds[0]:g} to {drawn.bounds[2]:g}) lie outside the "
+            f"slide of {shape[1]} x {shape[0]} pixels. Expected full-resolution pixels of this "
+            "slide, as QuPath exports them."
+        )
+    return Drawn(
+        area=in_um(drawn, pixel_size_um),
+        by_reason=tuple((label, in_um(area, pixel_size_um)) for _, label, area in meant),
+        messages=tuple(messages),
+    )
+
+
+def _class_name(feature: dict[str, Any]) -> str:
+    properties = feature.get("properties") or {}
+    kind = (properties.get("metadata") or {}).get("kind") or properties.get("kind")
+    classification = properties.get("classification") or {}
+    if isinstance(classification, str):
+        return classification
+    names = classification.get("names") or []  # QuPath 0.5 and later: derived classes as a list
+    return str(kind or classification.get("name") or ": ".join(names))
+
+
+def _label(feature: dict[str, Any]) -> str:
+    properties = feature.get("properties") or {}
+    reason = (properties.get("metadata") or {}).get("reason") or properties.get("reason")
+    return str(reason or properties.get("name") or _class_name(feature))
+
+
+def _meant(areas: list, kind: str, path: Path) -> list:
+    if not areas:
+        raise ResultError(
+            f"{path} holds no area: expected at least one annotation drawn as a polygon."
+        )
+    meant = [item for item in areas if MEANT[kind].search(item[0])]
+    classes = Counter(item[0] or "unclassified" for item in areas)
+    if not meant and len(classes) > 1:
+        listed = ", ".join(f"{name} ({n})" for name, n in classes.most_common())
+        raise ResultError(
+            f"{path} has annotations of several classes, none of which says {kind}: {listed}. "
+            f"Give those meant the class '{CLASSES[kind]}'."
+        )
+    return meant or areas
