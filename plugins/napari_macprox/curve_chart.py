@@ -7,28 +7,27 @@ import math
 import numpy as np
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtWidgets import QWidget
 
 from macprox.review.question.answer import Curve
-from napari_macprox.palette import faded, legible_font
+from napari_macprox.chart import Chart
+from napari_macprox.palette import faded
 
 LEFT_PX, RIGHT_PX, TOP_PX = 52, 14, 10
 OBSERVED = "seen on this slide"
 KEY_PX = 22  # the sample of line or band in the key
 
 
-class CurveChart(QWidget):
+class CurveChart(Chart):
     """What was seen within each distance, and the band that random arrangements fill."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._curve: Curve | None = None
-        self._says = ""
         self._y_title, self._band_name = "", ""
         self._colour = QColor()
         self._radius_um = math.nan
         self._is_old = False
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setMinimumSize(240, 250)
 
     def sizeHint(self) -> QSize:
@@ -50,14 +49,9 @@ class CurveChart(QWidget):
         radius_um : float
             The distance that the headline speaks of.
         """
-        self._curve, self._colour, self._says = curve, QColor(colour), ""
+        self._curve, self._colour, self._says = curve, QColor(colour), None
         self._y_title, self._band_name, self._radius_um = y_title, band_name, radius_um
         self.setAccessibleName(f"{y_title}; the line over the band of {band_name}")
-        self.update()
-
-    def say(self, text: str) -> None:
-        """A sentence in the place of the chart."""
-        self._curve, self._says = None, text
         self.update()
 
     def show_age(self, is_old: bool) -> None:
@@ -65,16 +59,8 @@ class CurveChart(QWidget):
         self._is_old = is_old
         self.update()
 
-    def paintEvent(self, event) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(legible_font(self))
-        palette = self.palette()
-        painter.fillRect(self.rect(), palette.color(palette.ColorRole.Window))
+    def _draw(self, painter: QPainter) -> None:
         if self._curve is None:
-            painter.setPen(faded(palette, 0.75))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(12, 12, -12, -12), int(flags), self._says)
             return
         painter.setOpacity(0.45 if self._is_old else 1.0)
         below = self._draw_words(painter)

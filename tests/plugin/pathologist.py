@@ -64,8 +64,8 @@ class Pathologist:
     def drag_gate(self, histogram: GateHistogram, to: float) -> None:
         """Take the cut and carry it to a value."""
         middle = histogram.height() // 2
-        start = QPoint(round(histogram._x_of(histogram.gate)), middle)
-        end = QPoint(round(histogram._x_of(to)), middle)
+        start = QPoint(round(histogram.x_of(histogram.gate)), middle)
+        end = QPoint(round(histogram.x_of(to)), middle)
         self.qtbot.mousePress(histogram, LEFT, pos=start)
         for part in (0.3, 0.6, 0.9, 1.0):
             x = round(start.x() + part * (end.x() - start.x()))

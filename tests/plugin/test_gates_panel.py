@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QAbstractButton, QComboBox, QTreeWidget
 import macprox as mp
 from macprox.edits import EditLog, GateConfirmed, GateMoved
 from macprox.review.gates.copying import GateCopy, Target
-from napari_macprox.histogram import SIDE_PX, GateHistogram
+from napari_macprox.histogram import GateHistogram
 from napari_macprox.panels.copy_dialog import CopyDialog
 from napari_macprox.panels.gates import GatesPanel
 from review_bench import BenchReview
@@ -60,9 +60,7 @@ def histogram(panel) -> GateHistogram:
 
 
 def x_of(panel, value: float) -> int:
-    widget = histogram(panel)
-    at = float(widget._picture.axis.to_position(value))
-    return round(SIDE_PX + at * (widget.width() - 2 * SIDE_PX))
+    return round(histogram(panel).x_of(value))
 
 
 def texts(panel) -> str:

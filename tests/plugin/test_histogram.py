@@ -13,14 +13,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor, QPalette
 
 from macprox.phenotype.intensity_axis import Axis
-from napari_macprox.histogram import (
-    KEY_PAUSE_MS,
-    SIDE_PX,
-    GateHistogram,
-    Picture,
-    heights,
-    stepped,
-)
+from napari_macprox.histogram import KEY_PAUSE_MS, GateHistogram, stepped
+from napari_macprox.histogram_picture import SIDE_PX, Picture, heights
 from napari_macprox.palette import SMALLEST_PT, accent, faded, legible_font
 
 pytestmark = pytest.mark.usefixtures("screen")

@@ -34,7 +34,8 @@ from macprox.review.gates.states import (
     percent_text,
 )
 from macprox.review.session import ReviewSession
-from napari_macprox.histogram import GateHistogram, Picture
+from napari_macprox.histogram import GateHistogram
+from napari_macprox.histogram_picture import Picture
 from napari_macprox.panels.copy_dialog import CopyDialog
 from napari_macprox.panels.furniture import button, column, heading, row, sentence
 from napari_macprox.review import Review
