@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import math
 
-from qtpy.QtCore import QSignalBlocker, Qt, QTimer
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QHeaderView,
-    QLabel,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QWidget,
-)
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
-from macprox.review.gates.copying import GateCopy, copy_gate, copy_targets
+from macprox.review.gates.copying import GateCopy
 from macprox.review.gates.population import Population, cohort_population
 from macprox.review.gates.states import (
     COMPARTMENTS,
     CONFIRMED,
     PROPOSAL,
     PROPOSED,
-    SET,
     Cut,
     Fallback,
     GateState,
@@ -30,23 +21,17 @@ from macprox.review.gates.states import (
     fallback,
     gate_state,
     gate_states,
-    gate_text,
-    percent_text,
 )
 from macprox.review.session import ReviewSession
 from napari_macprox.histogram import GateHistogram
 from napari_macprox.histogram_picture import Picture
-from napari_macprox.panels.copy_dialog import CopyDialog
 from napari_macprox.panels.furniture import button, column, heading, row, sentence
+from napari_macprox.panels.gate_copying import GateCopying
+from napari_macprox.panels.gate_list import GateList, Key
 from napari_macprox.review import Review
 
 N_BINS = 72
-SIGNS = {PROPOSAL: "○ proposal", SET: "◐ set", CONFIRMED: "✓ confirmed"}
 ALL_CELLS = "all cells"
-SHOWN_ROWS = 7
-KEY = Qt.ItemDataRole.UserRole
-
-Key = tuple[str, str]  # marker, and parent or ""
 
 
 class GatesPanel(QWidget):
@@ -58,10 +43,12 @@ class GatesPanel(QWidget):
         self._key: Key | None = None
         self._cut: Cut | None = None
         self._behind: dict[Key, tuple[Population, Fallback]] = {}
+        self._copying = GateCopying(review, self)
         self._lighting = QTimer(self, singleShot=True, interval=0)
         self._lighting.timeout.connect(self._light)
         layout = column(self)
-        layout.addWidget(self._make_list())
+        self._list = GateList()
+        layout.addWidget(self._list)
         self._title = heading()
         self._among = QComboBox()
         self._among.setToolTip(
@@ -82,19 +69,6 @@ class GatesPanel(QWidget):
         layout.addStretch(1)
         self._connect()
         self._show_slide()
-
-    def _make_list(self) -> QTreeWidget:
-        self._list = QTreeWidget()
-        self._list.setHeaderLabels(["Marker", "Gate", "Positive", "State"])
-        self._list.setRootIsDecorated(False)
-        self._list.setIndentation(14)
-        self._list.setToolTip("Every gate of this slide; choose one to look at it")
-        self._list.header().setStretchLastSection(False)
-        self._list.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for place in (1, 2, 3):
-            resize = QHeaderView.ResizeMode.ResizeToContents
-            self._list.header().setSectionResizeMode(place, resize)
-        return self._list
 
     def _make_buttons(self, layout) -> None:
         self._confirm = button(
@@ -120,7 +94,7 @@ class GatesPanel(QWidget):
         review.opened.connect(self._show_slide)
         review.log_changed.connect(self._show_states)
         review.cells_changed.connect(self._show_cells)
-        self._list.currentItemChanged.connect(self._on_chosen)
+        self._list.chosen.connect(self.choose)
         self._among.activated.connect(self._on_among)
         self._histogram.dragged.connect(self._follow)
         self._histogram.released.connect(self._on_released)
@@ -160,35 +134,14 @@ class GatesPanel(QWidget):
             return
         at = session.called, session.study, session.corrections
         states = gate_states(*at, also=self._key)
-        with QSignalBlocker(self._list):
-            self._fill_list(states)
+        self._list.fill(states, self._key)
         self._show_parents(session)
         state = self._state_of(session, *self._key)
         where = COMPARTMENTS.get(state.compartment, state.compartment)
         self._title.setText(f"{state.marker}, {where}")
         back = self._behind.get(self._key, (None, None))[1]
-        self._state.setText(_in_words(state, back))
+        self._state.setText(state.in_words(back))
         self._show_buttons(session, state, back)
-
-    def _fill_list(self, states: list[GateState]) -> None:
-        self._list.clear()
-        for state in states:
-            name = f"    among {state.parent}+" if state.parent else state.marker
-            percent = percent_text(state.percent_positive)
-            sign = SIGNS[state.state] if state.is_own else "as all cells"
-            texts = [name, gate_text(state.value), percent, sign]
-            item = QTreeWidgetItem(texts)
-            item.setData(0, KEY, (state.marker, state.parent))
-            for place in (1, 2):
-                item.setTextAlignment(place, Qt.AlignmentFlag.AlignRight)
-            for place in range(4):
-                item.setToolTip(place, f"{state.title}: {state.words}")
-            self._list.addTopLevelItem(item)
-            if (state.marker, state.parent) == self._key:
-                self._list.setCurrentItem(item)
-        rows = min(max(len(states), 2), SHOWN_ROWS)
-        high = self._list.sizeHintForRow(0) * rows + self._list.header().sizeHint().height() + 8
-        self._list.setFixedHeight(high)
 
     def _show_parents(self, session: ReviewSession) -> None:
         marker, parent = self._key or ("", "")
@@ -255,17 +208,14 @@ class GatesPanel(QWidget):
     def _show_numbers(self, cut: Cut, gate: float) -> None:
         self._numbers.setText(cut.positive_text(gate))
         self._doubt.setText(cut.sensitivity_text(gate))
-        item = self._list.currentItem()
-        if item is not None:
-            item.setText(1, gate_text(gate))
-            item.setText(2, percent_text(cut.population.percent_positive(gate)))
+        self._list.show_current(gate, cut.population.percent_positive(gate))
 
     def _ask_behind(self, session: ReviewSession, key: Key) -> None:
         """The other slides and the proposal, which take a moment: once a gate."""
         if key in self._behind and not key[1]:
             return
         marker, parent = key
-        results = session.result.folder.path.parents[1]
+        results = session.result.folder.results
 
         def look() -> tuple[Population, Fallback]:
             compartment = session.study.markers[marker].compartment
@@ -290,12 +240,6 @@ class GatesPanel(QWidget):
         return gate_state(session.called, session.study, session.corrections, marker, parent)
 
     # What is decided.
-
-    def _on_chosen(self, item: QTreeWidgetItem | None) -> None:
-        if item is not None:
-            # Filling the list anew inside its own signal would delete the item it speaks of.
-            key = item.data(0, KEY)
-            QTimer.singleShot(0, self, lambda: self.choose(*key))
 
     def _on_among(self, _: int) -> None:
         if self._key is not None:
@@ -347,47 +291,4 @@ class GatesPanel(QWidget):
             return
         state = self._state_of(session, *self._key)
         copied = GateCopy(state.marker, state.parent or None, state.value)
-        results = session.result.folder.path.parents[1]
-        self._review.in_background(
-            copy_targets, results, copied, session.slide_id,
-            done=lambda targets: self._ask_where(session, copied, targets),
-            text="Looking at the other slides…",
-        )  # fmt: skip
-
-    def _ask_where(self, session: ReviewSession, copied: GateCopy, targets: list) -> None:
-        if not targets:
-            self._review.said.emit("This folder holds no other slide.", "info")
-            return
-        self._dialog = CopyDialog(copied, targets, self)
-        results = session.result.folder.path.parents[1]
-
-        def copy(slide_ids: list[str]) -> None:
-            self._review.in_background(
-                copy_gate, results, copied, slide_ids, session.reviewer,
-                done=lambda refused: self._tell_copied(slide_ids, refused),
-                text="Copying the gate…",
-            )  # fmt: skip
-
-        self._dialog.chosen.connect(copy)
-        self._dialog.open()
-
-    def _tell_copied(self, slide_ids: list[str], refused: dict[str, str]) -> None:
-        n = len(slide_ids) - len(refused)
-        if n:
-            where = "1 slide" if n == 1 else f"{n} slides"
-            follow = "Its" if n == 1 else "Their"
-            text = f"The gate stands on {where} now. {follow} numbers follow with the next update."
-            self._review.said.emit(text, "info")
-            self._review.log_changed.emit()
-        for slide_id, reason in refused.items():
-            self._review.said.emit(f"{slide_id} did not get the gate: {reason}", "warning")
-
-
-def _in_words(state: GateState, back: Fallback | None) -> str:
-    """Who stands by the gate, and what was proposed instead."""
-    if back is None or not back.reason:
-        return state.words
-    reason = back.reason.removeprefix(f"{state.marker}: ")
-    if state.state == PROPOSAL:
-        return f"{state.words} It found {reason}."
-    return f"{state.words} The automatic proposal is {gate_text(back.value)} ({reason})."
+        self._copying.begin(session, copied)

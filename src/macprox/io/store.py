@@ -26,6 +26,11 @@ class SlideFolder:
         return self.path.name
 
     @property
+    def results(self) -> Path:
+        """The folder of all slides."""
+        return self.path.parents[1]
+
+    @property
     def manifest(self) -> Path:
         return self.path / "manifest.json"
 

@@ -27,6 +27,15 @@ COMPARTMENTS = {"nucleus": "in the nucleus", "ring": "around the nucleus", "cell
 
 
 @dataclass(frozen=True)
+class Fallback:
+    """Where a gate stands once nobody has moved it, and what that is."""
+
+    value: float
+    name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class GateState:
     """One gate and who stands by it.
 
@@ -59,14 +68,14 @@ class GateState:
     def title(self) -> str:
         return gate_name(self.marker, self.parent)
 
-
-@dataclass(frozen=True)
-class Fallback:
-    """Where a gate stands once nobody has moved it, and what that is."""
-
-    value: float
-    name: str
-    reason: str = ""
+    def in_words(self, back: Fallback | None) -> str:
+        """Who stands by the gate, and what was proposed instead, where that is known."""
+        if back is None or not back.reason:
+            return self.words
+        reason = back.reason.removeprefix(f"{self.marker}: ")
+        if self.state == PROPOSAL:
+            return f"{self.words} It found {reason}."
+        return f"{self.words} The automatic proposal is {gate_text(back.value)} ({reason})."
 
 
 @dataclass(frozen=True, eq=False)

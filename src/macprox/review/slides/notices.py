@@ -70,7 +70,7 @@ def _notices(folder: SlideFolder) -> Iterator[Notice]:
         return
     try:
         manifest = read_manifest(folder)
-        study = Study.from_toml(folder.path.parents[1] / STUDY_FILE)
+        study = Study.from_toml(folder.results / STUDY_FILE)
     except MacproxError as error:
         yield Notice(STOP, str(error))
         return
