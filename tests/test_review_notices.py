@@ -185,6 +185,11 @@ def test_a_read_only_folder_is_told_and_where_to_go(small_copy):
     assert "Copy the result folder to a place of yours" in notice.text
 
 
+def test_a_folder_that_is_gone_is_to_be_brought_back(small_copy):
+    shutil.rmtree(small_copy.path)
+    assert "Bring it back" in read_only_reason(small_copy.folder)
+
+
 def test_decisions_newer_than_the_statistics_are_told_until_the_update(small_copy):
     EditLog(small_copy.folder.edits).append(MOVED)
     notice = the_only(small_copy)

@@ -56,13 +56,14 @@ class Desk(QWidget):
     Attributes
     ----------
     review : Review
+    messages : Messages
     """
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setMinimumWidth(WIDTH_PX)
         self.review = Review(napari_viewer, self)
-        self._messages = Messages()
+        self.messages = Messages()
         self._pages = QStackedWidget()
         self._buttons = QButtonGroup(self)
         self._panels: dict[str, QWidget] = {}
@@ -70,7 +71,7 @@ class Desk(QWidget):
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addLayout(self._who())
         layout.addLayout(self._state())
-        layout.addWidget(self._messages)
+        layout.addWidget(self.messages)
         layout.addLayout(self._tabs())
         layout.addWidget(self._pages, 1)
         self._connect()
@@ -135,8 +136,8 @@ class Desk(QWidget):
         self._redo.clicked.connect(review.redo)
         review.opened.connect(self._show_slide)
         review.log_changed.connect(self._show_saved)
-        review.said.connect(self._messages.say)
-        review.busy.connect(self._messages.busy)
+        review.said.connect(self.messages.say)
+        review.busy.connect(self.messages.busy)
         review.reviewer_changed.connect(self._name.setText)
 
     def _bind_keys(self) -> None:

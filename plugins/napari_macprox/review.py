@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import napari
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from macprox.errors import MacproxError
@@ -16,6 +16,7 @@ from macprox.io.store import slide_folders
 from macprox.review.recalculation import Found, Prepared, prepare, recalculate
 from macprox.review.session import ReviewSession
 from macprox.review.slides.relocation import relocate
+from napari_macprox.background import Outcome, begin
 from napari_macprox.lasting_none import spare_none
 from napari_macprox.layers import ReviewLayers
 
@@ -42,6 +43,7 @@ class Review(QObject):
     reviewer : str
     """
 
+    listed = Signal()  # another result folder; whether a slide of it can be opened is not known
     opened = Signal()  # another slide, or the same one anew
     cells_changed = Signal()  # phenotypes, gates, regions
     answered = Signal()  # the numbers belong to the cells again
@@ -60,6 +62,8 @@ class Review(QObject):
         self.layers = ReviewLayers(viewer)
         self.selected: int | None = None
         self.reviewer = ""
+        self._asked: Path | None = None  # the slide that was asked for last
+        self._is_opening = False
         self._running: dict[int, str] = {}
         self._n_started = 0
         self._recalculates = False
@@ -82,18 +86,44 @@ class Review(QObject):
         self.open_slide(slides[0])
 
     def open_slide(self, path: str | Path) -> None:
-        """Read a slide's results in the background, then show them."""
-        text = f"Opening {Path(path).name}…"
+        """Read a slide's results in the background, then show them.
+
+        One at a time: of those asked for while another is read, the last is read next.
+        """
+        self._asked = Path(os.path.abspath(path))
+        if self.results != self._asked.parents[1]:
+            self.results = self._asked.parents[1]
+            self.listed.emit()
+        if not self._is_opening:
+            self._open_asked()
+
+    def _open_asked(self) -> None:
+        asked = self._asked
+        assert asked is not None
+        self._is_opening = True
+
+        def ended(session: ReviewSession | None = None) -> None:
+            self._is_opening = False
+            if asked != self._asked:
+                self._open_asked()
+            elif session is not None:
+                self._show_slide(session)
+
         self.in_background(
-            ReviewSession.open, path, self.reviewer, done=self._show_slide, text=text
-        )
+            ReviewSession.open, asked, self.reviewer,
+            done=ended, failed=ended, text=f"Opening {asked.name}…",
+        )  # fmt: skip
 
     def step_slide(self, step: int) -> None:
         """Open the next slide of the folder, or the one before."""
-        if self.results is None or self.session is None:
+        if self.results is None or self._asked is None:
             return
-        slides = [folder.path.name for folder in slide_folders(self.results)]
-        here = slides.index(self.session.slide_id) if self.session.slide_id in slides else 0
+        try:
+            slides = [folder.path.name for folder in slide_folders(self.results)]
+        except MacproxError as error:
+            self.said.emit(str(error), "warning")
+            return
+        here = slides.index(self._asked.name) if self._asked.name in slides else 0
         there = here + step
         if 0 <= there < len(slides):
             self.open_slide(self.results / "slides" / slides[there])
@@ -120,7 +150,8 @@ class Review(QObject):
     def _show_slide(self, session: ReviewSession) -> None:
         session.reviewer = self.reviewer
         self.session = session
-        self.results = session.result.folder.path.parents[1]
+        self._asked = session.result.folder.path
+        self.results = self._asked.parents[1]
         self.selected = None
         self.layers.show(session)
         self.opened.emit()
@@ -190,8 +221,8 @@ class Review(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything is going on beside the window."""
-        return bool(self._running)
+        """Whether anything is going on beside the window, or about to."""
+        return bool(self._running) or self._settle.isActive()
 
     def in_background(
         self,
@@ -211,7 +242,7 @@ class Review(QObject):
         self._running[number] = text
         self.busy.emit(text)
 
-        def ended(outcome: _Outcome) -> None:
+        def ended(outcome: Outcome) -> None:
             self._running.pop(number, None)
             self.busy.emit(next(iter(self._running.values()), ""))
             if outcome.error is not None:
@@ -219,11 +250,11 @@ class Review(QObject):
                 if failed is not None:
                     failed()
             elif done is not None:
-                done(outcome.value)
+                shown = Outcome.of(done, outcome.value)
+                if shown.error is not None:
+                    self._explain(shown.error)
 
-        create_worker(
-            _Outcome.of, function, *args, _connect={"returned": ended}, _start_thread=True
-        )
+        begin(self, function, *args, ended=ended)
 
     def _explain(self, error: Exception) -> None:
         if isinstance(error, MacproxError):
@@ -244,11 +275,13 @@ class Review(QObject):
         self.in_background(
             recalculate, session.snapshot(),
             done=lambda found: self._install(session, found),
-            failed=self._give_up, text=RECALCULATING,
+            failed=lambda: self._give_up(session), text=RECALCULATING,
         )  # fmt: skip
 
-    def _give_up(self) -> None:
+    def _give_up(self, session: ReviewSession) -> None:
         self._recalculates = False
+        if session is not self.session:  # what failed was another slide's
+            self._recalculate()
 
     def _install(self, session: ReviewSession, found: Found) -> None:
         self._recalculates = False
@@ -269,24 +302,10 @@ class Review(QObject):
             self.in_background(
                 prepare, session.snapshot(),
                 done=lambda prepared: self._take(session, prepared),
-                failed=self._give_up, text="Getting ready for corrections…",
+                failed=lambda: self._give_up(session), text="Getting ready for corrections…",
             )  # fmt: skip
 
     def _take(self, session: ReviewSession, prepared: Prepared) -> None:
         self._recalculates = False
         session.take(prepared)
         self._recalculate()
-
-
-class _Outcome:
-    """What a function returned or raised: napari would show a traceback to a pathologist."""
-
-    def __init__(self, value: Any = None, error: Exception | None = None) -> None:
-        self.value, self.error = value, error
-
-    @classmethod
-    def of(cls, function: Callable[..., Any], *args: Any) -> _Outcome:
-        try:
-            return cls(function(*args))
-        except Exception as error:  # noqa: BLE001 - told in the window, every kind of it
-            return cls(error=error)

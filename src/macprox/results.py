@@ -74,10 +74,10 @@ class SlideResult:
 
     @property
     def pixel_size_um(self) -> float:
-        self._require(self.folder.manifest)
-        if "source" not in self.manifest:
+        size = self.manifest.get("source", {}).get("pixel_size_um")
+        if size is None:
             raise ResultError(self._unfinished("pixel size"))
-        return float(self.manifest["source"]["pixel_size_um"])
+        return float(size)
 
     def cells(self) -> pd.DataFrame:
         """The cell table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QApplication, QWidget
+from qtpy.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 from napari_macprox.desk import Desk, desk_in
 from napari_macprox.histogram import GateHistogram
@@ -39,6 +39,18 @@ class Pathologist:
         for _ in range(3):
             QApplication.processEvents()
             self.viewer.screenshot(canvas_only=True, flash=False)
+
+    def wait(self) -> None:
+        """Until nothing goes on beside the window."""
+        self.qtbot.waitUntil(self._is_at_rest, timeout=PATIENCE_MS)
+
+    def _is_at_rest(self) -> bool:
+        QApplication.processEvents()
+        return not self.review.is_busy
+
+    def read(self) -> str:
+        """Every sentence that stands in the window now."""
+        return " ".join(label.text() for label in self.desk.messages.findChildren(QLabel))
 
     def answered(self):
         """A block after which the window's numbers follow what was done in it."""

@@ -46,6 +46,7 @@ class SlidesPanel(QWidget):
         layout.addWidget(self._table, 1)
         layout.addLayout(row(self._back, self._next))
         layout.addWidget(self._open)
+        review.listed.connect(self._show_slide)
         review.opened.connect(self._show_slide)
         review.log_changed.connect(self._late.start)
         self._show_slide()
@@ -69,9 +70,9 @@ class SlidesPanel(QWidget):
         return table
 
     def _show_slide(self) -> None:
-        has_slide = self._review.session is not None
-        self._back.setEnabled(has_slide)
-        self._next.setEnabled(has_slide)
+        has_slides = self._review.results is not None
+        self._back.setEnabled(has_slides)
+        self._next.setEnabled(has_slides)
         self._mark_open()
         if self._review.results is None:
             self._words.setText("No result folder is open.")
@@ -89,9 +90,13 @@ class SlidesPanel(QWidget):
             self._is_looking = False
             if results == self._review.results:
                 self._show_table(table)
+            else:
+                self._look()
 
         def failed() -> None:
             self._is_looking = False
+            if results != self._review.results:
+                self._look()
 
         self._review.in_background(
             slides_table, results, done=found, failed=failed, text="Looking at the slides…"

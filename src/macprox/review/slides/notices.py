@@ -55,6 +55,11 @@ def folder_notices(path: str | Path) -> list[Notice]:
 
 def read_only_reason(folder: SlideFolder) -> str:
     """Why nothing can be saved in a slide's folder; empty if it can."""
+    if not folder.path.is_dir():
+        return (
+            f"The folder {folder.path} is gone: it was moved or deleted while the slide was open. "
+            "Bring it back; until then nothing can be saved."
+        )
     target = folder.edits if folder.edits.exists() else folder.path
     if os.access(target, os.W_OK):
         return ""
