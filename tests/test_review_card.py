@@ -153,3 +153,14 @@ def test_a_cell_is_found_by_its_centroid_where_labels_cannot_say():
     assert cell_at(cells, 31, 0) == 0
     assert cell_at(cells, 31, 0, within_um=12) == 9
     assert cell_at(cells[:0], 0, 0) == 0
+
+
+def test_where_a_cell_is_is_said_in_words():
+    called, asked = made_up(), study()
+    card = cell_card(called, asked, id_of(called, "TRM"))
+    inside = replace(card, nearest_tumour_um=12.34, border_um=-30.0, compartment="epithelium")
+    text = "Nearest tumour cell: 12.3 µm away. 30 µm inside the tumour border, in epithelium."
+    assert replace(inside, flags=()).place_text == text
+    assert replace(inside, flags=("clump", "edge")).place_text == f"{text}\n⚠ clump\n⚠ edge"
+    nowhere = replace(card, nearest_tumour_um=float("nan"), border_um=float("nan"), flags=())
+    assert nowhere.place_text == "There is no tumour cell on this slide."

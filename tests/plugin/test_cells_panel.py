@@ -58,7 +58,7 @@ def test_a_click_shows_why_and_a_number_key_relabels(panel, review, qtbot):
     assert "positive" in panel._rows.texts()[0]
     assert "Nearest tumour cell" in panel._place.text()
     assert "selected cell" in [layer.name for layer in review.viewer.layers]
-    number = panel._phenotypes.index("Macrophage") + 1
+    number = panel._verdicts.phenotypes.index("Macrophage") + 1
     settled(qtbot, review, lambda: press(review, str(number)))
     (said,) = log(review)
     assert isinstance(said, PhenotypeSet)
@@ -75,7 +75,7 @@ def test_a_click_beside_every_cell_selects_nothing(panel, review):
     assert review.selected is not None  # control
     panel.select_at(-50.0, -50.0)
     assert review.selected is None
-    assert not panel._delete.isEnabled()
+    assert not panel._verdicts.isEnabled()
     assert panel._title.text() == cells_module.START
 
 

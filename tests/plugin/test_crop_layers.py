@@ -8,7 +8,8 @@ pytest.importorskip("napari", reason="needs the napari extra")
 pytest.importorskip("pytestqt", reason="needs the test extra")
 
 from macprox.edits import CellsRedrawn, EditLog
-from napari_macprox.crop_layers import OutlineEditor, most_under
+from napari_macprox.crop_layers import most_under
+from napari_macprox.panels.outline_editor import OutlineEditor
 from review_windows import let_run, opened, settled
 
 pytestmark = pytest.mark.usefixtures("screen")

@@ -9,26 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import shapely
-from qtpy.QtGui import QColor, QHideEvent, QIcon, QPixmap, QShowEvent
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QMenu, QMessageBox, QPushButton, QWidget
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import QCheckBox, QMessageBox, QVBoxLayout, QWidget
 
 from macprox.celltable import AMBIGUOUS
 from macprox.errors import MacproxError
-from macprox.review.cells.card import CellCard, cell_at, cell_card
-from macprox.review.cells.queue import review_queue
-from napari_macprox.crop_layers import OutlineEditor
+from macprox.review.cells.card import cell_at, cell_card
 from napari_macprox.drawing import DrawingTool
 from napari_macprox.keys import Keys
-from napari_macprox.panels.card_view import MarkerRows, backdrops, emptied
+from napari_macprox.panels.card_view import MarkerRows, backdrops
 from napari_macprox.panels.furniture import button, column, heading, row, sentence
+from napari_macprox.panels.outline_editor import OutlineEditor
+from napari_macprox.panels.uncertain import UncertainCells
+from napari_macprox.panels.verdicts import Verdicts
 from napari_macprox.review import Review
 
-ARTEFACT_REASONS = (
-    *("debris", "autofluorescent", "out of focus"),
-    *("two cells as one", "not a cell", "other"),
-)
-N_QUEUE = 500
-N_RINGED = 30  # of the queue, on the image: what comes next
 CLICK_PX = 4  # a mouse that moved farther between press and release was moving the image
 START = "Click a cell in the image, or press U for the cell that is most uncertain."
 SHORTCUTS = (
@@ -58,10 +53,8 @@ class CellsPanel(QWidget):
         super().__init__()
         self._review = review
         self._group: np.ndarray | None = None
-        self._queue: pd.DataFrame | None = None
-        self._visited: set[int] = set()
-        self._phenotypes: tuple[str, ...] = ()
-        self._buttons: list[QPushButton] = []
+        self._progress = sentence()
+        self._uncertain = UncertainCells(review, self._progress)
         self._lasso = DrawingTool(review.viewer, self)
         self._lasso.gave_up.connect(self.let_go)
         self._outlines = OutlineEditor(review)
@@ -80,23 +73,19 @@ class CellsPanel(QWidget):
         self._rows = MarkerRows()
         for widget in (self._title, self._why, self._rows, self._place):
             layout.addWidget(widget)
+        self._verdicts = Verdicts()
+        self._verdicts.named.connect(self.relabel)
+        self._verdicts.marked.connect(self.mark)
+        self._verdicts.deleted.connect(self._delete_cells)
         layout.addWidget(heading("It is in fact…"))
-        self._choices = QGridLayout()
-        self._choices.setSpacing(4)
-        layout.addLayout(self._choices)
-        self._rules = button(
-            "0  as the rules say", "Take back what was said by hand  (0)", self._give_back
-        )
-        self._delete = button("Delete", "This is no cell  (Delete)", self._delete_cells)
-        self._artefact = QPushButton("Artefact")
-        self._artefact.setToolTip("Keep the cell in the table, out of every number: why?  (A)")
-        menu = QMenu(self)
-        for reason in ARTEFACT_REASONS:
-            menu.addAction(reason, partial(self.mark, reason))
-        menu.addSeparator()
-        menu.addAction("no artefact after all", partial(self.mark, None))
-        self._artefact.setMenu(menu)
-        layout.addLayout(row(self._rules, self._delete, self._artefact))
+        layout.addWidget(self._verdicts)
+        self._build_finding(layout)
+        layout.addWidget(self._outlines)
+        layout.addWidget(heading("Keys"))
+        layout.addWidget(sentence("\n".join(f"{key}   {what}" for key, what in SHORTCUTS)))
+        layout.addStretch(1)
+
+    def _build_finding(self, layout: QVBoxLayout) -> None:
         layout.addWidget(heading("Find cells"))
         self._around = button(
             "Draw around a group",
@@ -109,7 +98,6 @@ class CellsPanel(QWidget):
             self.next_uncertain,
         )
         layout.addLayout(row(self._around, self._next))
-        self._progress = sentence()
         layout.addWidget(self._progress)
         self._outlined, self._shown = QCheckBox("Outlines only"), QCheckBox("Show cells")
         self._outlined.setToolTip("Draw the cells' outlines and leave the stain visible  (O)")
@@ -118,10 +106,6 @@ class CellsPanel(QWidget):
         self._outlined.toggled.connect(self._review.layers.outline_cells)
         self._shown.toggled.connect(self._show_cells)
         layout.addLayout(row(self._outlined, self._shown))
-        layout.addWidget(self._outlines)
-        layout.addWidget(heading("Keys"))
-        layout.addWidget(sentence("\n".join(f"{key}   {what}" for key, what in SHORTCUTS)))
-        layout.addStretch(1)
 
     def _actions(self) -> dict[str, Any]:
         digits = {str(n): partial(self._relabel_number, n - 1) for n in range(1, 10)}
@@ -129,7 +113,7 @@ class CellsPanel(QWidget):
             "0": self._give_back,
             "Delete": self._delete_cells,
             "Backspace": self._delete_cells,
-            "A": lambda: self._artefact.showMenu() if self._artefact.isEnabled() else None,
+            "A": lambda: self._verdicts.ask_why(),
             "G": self.draw_around,
             "U": self.next_uncertain,
             "O": lambda: self._outlined.toggle(),
@@ -212,39 +196,7 @@ class CellsPanel(QWidget):
 
     def next_uncertain(self) -> None:
         """Go on to the cell that is most uncertain of those not yet visited."""
-        session = self._review.session
-        if session is None:
-            return
-        if self._queue is None:
-            self._review.in_background(
-                review_queue, session.called, session.study, N_QUEUE,
-                done=self._take_queue, text="Looking for uncertain cells…",
-            )  # fmt: skip
-        else:
-            self._step()
-
-    def _take_queue(self, queue: pd.DataFrame) -> None:
-        self._queue = queue
-        self._step()
-
-    def _step(self) -> None:
-        queue, session = self._queue, self._review.session
-        if queue is None or session is None:
-            return
-        left = queue[~queue["cell_id"].isin(self._visited)]
-        there = left[left["cell_id"].isin(session.called.cells["cell_id"])]
-        self._review.layers.queue(there.iloc[:N_RINGED])
-        if not len(there):
-            self._progress.setText("No uncertain cell is left to look at.")
-            return
-        cell = there.iloc[0]
-        self._visited.add(int(cell.cell_id))
-        hangs_on = f" on {cell.marker}" if str(cell.get("marker", "")) else ""
-        self._progress.setText(
-            f"{len(there) - 1} more uncertain cells after this one, which hangs{hangs_on}."
-        )
-        self._review.go_to(float(cell.x_um), float(cell.y_um))
-        self._review.select(int(cell.cell_id))
+        self._uncertain.next()
 
     # Decisions.
 
@@ -265,8 +217,8 @@ class CellsPanel(QWidget):
         self.relabel(None)
 
     def _relabel_number(self, number: int) -> None:
-        if number < len(self._phenotypes):
-            self.relabel(self._phenotypes[number])
+        if number < len(self._verdicts.phenotypes):
+            self.relabel(self._verdicts.phenotypes[number])
 
     def _decide(self, question: str, action: Any) -> None:
         ids = self.chosen
@@ -279,26 +231,18 @@ class CellsPanel(QWidget):
 
     def _show_slide(self) -> None:
         session = self._review.session
-        self._group, self._queue, self._visited = None, None, set()
-        self._progress.setText("")
+        self._group = None
+        self._uncertain.begin_anew()
         self._lasso.stop()
         named = () if session is None else session.phenotypes
-        self._phenotypes = tuple(name for name in named if name != AMBIGUOUS)
-        emptied(self._choices)
-        self._buttons.clear()
-        for number, name in enumerate(self._phenotypes):
-            key = f"{number + 1}  " if number < 9 else ""
-            choice = button(f"{key}{name}", f"Relabel as {name}", partial(self.relabel, name))
-            self._buttons.append(choice)
-            choice.setIcon(swatch(self._review.layers.colours.get(name, "#808080")))
-            choice.setStyleSheet("text-align: left;")
-            self._choices.addWidget(choice, number, 0)  # side by side, long names are cut
+        phenotypes = tuple(name for name in named if name != AMBIGUOUS)
+        self._verdicts.offer(phenotypes, self._review.layers.colours)
         self._review.layers.outline_cells(self._outlined.isChecked())
         self._show_cells(self._shown.isChecked())
         self._selected()
 
     def _cells_changed(self) -> None:
-        self._queue = None  # what is uncertain hangs on the cuts
+        self._uncertain.forget_order()
         if self._group is None:
             self._show_selected()
         else:
@@ -322,8 +266,8 @@ class CellsPanel(QWidget):
         self._title.setText(f"{card.phenotype}{said} · cell {card.cell_id}")
         self._why.setText(card.why)
         self._rows.show_card(card, backdrops(session.called, card))
-        self._place.setText(place_text(card))
-        self._enable(True)
+        self._place.setText(card.place_text)
+        self._verdicts.setEnabled(True)
         towards = card.nearest_tumour_xy_um
         self._review.layers.mark_cell(card.cell_id, (card.x_um, card.y_um), towards)
 
@@ -331,7 +275,7 @@ class CellsPanel(QWidget):
         counts = cells["phenotype"].value_counts()
         self._show_nothing(f"{len(cells):,} cells chosen" if len(cells) else "No cell lies inside.")
         self._why.setText(", ".join(f"{n:,} {name}" for name, n in counts.items() if n))
-        self._enable(len(cells) > 0)
+        self._verdicts.setEnabled(len(cells) > 0)
 
     def _show_nothing(self, title: str) -> None:
         self._title.setText(title)
@@ -339,33 +283,9 @@ class CellsPanel(QWidget):
         self._place.setText("")
         self._rows.show_card(None, {})
         self._review.layers.mark_cell(None)
-        self._enable(False)
-
-    def _enable(self, enabled: bool) -> None:
-        for widget in (*self._buttons, self._rules, self._delete, self._artefact):
-            widget.setEnabled(enabled)
+        self._verdicts.setEnabled(False)
 
     def _show_cells(self, shown: bool) -> None:
         cells = self._review.layers.cells
         if cells is not None:
             cells.visible = shown
-
-
-def place_text(card: CellCard) -> str:
-    """Where a cell is, and what to be careful about."""
-    if np.isfinite(card.nearest_tumour_um):
-        text = f"Nearest tumour cell: {card.nearest_tumour_um:.1f} µm away."
-    else:
-        text = "There is no tumour cell on this slide."
-    if np.isfinite(card.border_um):
-        side = "inside" if card.border_um < 0 else "outside"
-        text += f" {abs(card.border_um):.0f} µm {side} the tumour border"
-        text += f", in {card.compartment}." if card.compartment else "."
-    return text + "".join(f"\n⚠ {flag}" for flag in card.flags)
-
-
-def swatch(colour: str) -> QIcon:
-    """A square of one colour."""
-    square = QPixmap(14, 14)
-    square.fill(QColor(colour))
-    return QIcon(square)

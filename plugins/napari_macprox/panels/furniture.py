@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from napari.settings import get_settings
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_macprox.palette import SMALLEST_PT
@@ -59,3 +60,10 @@ def button(text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
     made.setToolTip(tip)
     made.clicked.connect(lambda: clicked())
     return made
+
+
+def swatch(colour: str) -> QIcon:
+    """A square of one colour."""
+    square = QPixmap(14, 14)
+    square.fill(QColor(colour))
+    return QIcon(square)

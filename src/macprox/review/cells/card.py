@@ -94,6 +94,19 @@ class CellCard:
     has_nucleus: bool
     flags: tuple[str, ...]
 
+    @property
+    def place_text(self) -> str:
+        """Where the cell is, and what to be careful about."""
+        if np.isfinite(self.nearest_tumour_um):
+            text = f"Nearest tumour cell: {self.nearest_tumour_um:.1f} µm away."
+        else:
+            text = "There is no tumour cell on this slide."
+        if np.isfinite(self.border_um):
+            side = "inside" if self.border_um < 0 else "outside"
+            text += f" {abs(self.border_um):.0f} µm {side} the tumour border"
+            text += f", in {self.compartment}." if self.compartment else "."
+        return text + "".join(f"\n⚠ {flag}" for flag in self.flags)
+
 
 def cell_card(called: CalledCells, study: Study, cell_id: int) -> CellCard:
     """Everything about one cell of a slide.
