@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import shapely
 import zarr
 
 import macprox as mp
 from macprox.celltable import OTHER
 from macprox.errors import MacproxError
-from macprox.regions.contours import as_multipolygon
 from macprox.report.overview import (
     MACROPHAGE_MARKER_COLOURS,
     NUCLEUS_COLOUR,
@@ -31,11 +29,9 @@ from macprox.report.style import phenotype_colours
 from macprox.slide import Slide
 from macprox.starter_study import guess_panel
 from napari_macprox.lazy import ClassView, CoarsePlane, SlidePlane
+from napari_macprox.strokes import outline_layers
 
 if TYPE_CHECKING:
-    from shapely import MultiPolygon
-
-    from macprox.regions import Regions
     from macprox.results import Overview, SlideResult
     from macprox.study import Study
 
@@ -44,6 +40,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 OTHER_COLOURS = ("#9dff3d", "#ff9d5c", "#b9a3ff", "#ffffff")  # channels without a known role
 GLIMPSE_PX = 2048  # contrast is judged on at most this many pixels squared
 GLIMPSE_BOX_PX = 512
+CONTRAST_PX = 512
 MAX_POINTS = 50_000  # more cells than this make a points layer slow; a fixed stride thins them
 POINT_UM = 9.0
 CELL_OPACITY = 0.6  # the stain must stay visible underneath
@@ -51,9 +48,8 @@ CELL_OPACITY = 0.6  # the stain must stay visible underneath
 # the first time a window needs it, for three seconds.
 UNSEEN = "transparent"
 FAINT_ALPHA = "50"  # "Other" is most of many slides and the least of their news
-OUTLINE_FRAC = 1 / 400  # of the slide's width: visible in the overview
-OUTLINE_UM = (1.0, 20.0)
-OUTLINE_DETAIL_FRAC = 0.25  # corners nearer to a straight line than this of the width are left out
+LEFT_OUT = "left out"
+LEFT_OUT_COLOUR = "#80808038"  # what is in no number is no more than there
 
 
 def slide_layers(
@@ -85,7 +81,7 @@ def slide_layers(
         about = _image(
             channel,
             shown.get(channel) or next(spare),
-            _glimpse(levels[-1]) if seen is None else seen,
+            _glimpse(levels[-1]) if seen is None else _thinned(seen),
         )
         about |= placed(slide.pixel_size_um) | _from(slide.slide_id, slide.path)
         about |= {"visible": channel in shown, "multiscale": len(levels) > 1}
@@ -105,7 +101,7 @@ def result_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
     """
     pixels, lacking = pixel_layers(result)
     cells, _ = cell_layer(result, result.cells())
-    return [*pixels, cells, *outline_layers(result, result.regions())], lacking
+    return [*pixels, cells, *outline_layers(result.regions())], lacking
 
 
 def guessed_colours(channels: tuple[str, ...]) -> dict[str, str]:
@@ -123,6 +119,8 @@ def guessed_colours(channels: tuple[str, ...]) -> dict[str, str]:
 def classes_of(cells: pd.DataFrame, colours: Mapping[str, str]) -> np.ndarray:
     """The class of each cell id: 1 for the first phenotype of ``colours``, and so on.
 
+    Cells that are in no number, whatever they are, have the class after the last phenotype's.
+
     Returns
     -------
     (n + 1,) uint8 or wider
@@ -130,11 +128,22 @@ def classes_of(cells: pd.DataFrame, colours: Mapping[str, str]) -> np.ndarray:
     """
     number = {phenotype: i for i, phenotype in enumerate(colours, start=1)}
     ids = cells["cell_id"].to_numpy(np.int64)
-    classes = np.zeros(int(ids.max(initial=0)) + 1, np.min_scalar_type(len(number)))
+    classes = np.zeros(int(ids.max(initial=0)) + 1, np.min_scalar_type(len(number) + 1))
     code_of_cell, phenotypes = pd.factorize(cells["phenotype"])  # a million names: map each once
     numbers = np.array([number[str(name)] for name in phenotypes], classes.dtype)
     classes[ids] = numbers[code_of_cell] if len(ids) else 0
+    classes[ids[_left_out(cells)]] = len(number) + 1
     return classes
+
+
+def _left_out(cells: pd.DataFrame) -> np.ndarray:
+    """Which rows are in no number; a table of another tool does not say."""
+    left_out = np.zeros(len(cells), bool)
+    if "in_window" in cells:
+        left_out |= ~cells["in_window"].to_numpy(bool)
+    if "excluded" in cells:
+        left_out |= cells["excluded"].to_numpy(bool)
+    return left_out
 
 
 def pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
@@ -160,7 +169,8 @@ def _overview_layers(result: SlideResult, colours: Mapping[str, str]) -> list[La
         return []
     layers: list[LayerData] = []
     for channel, plane in zip(overview.channels, overview.mean, strict=True):
-        about = _image(f"{channel} (overview)", colours.get(channel, OTHER_COLOURS[-1]), plane)
+        colour = colours.get(channel, OTHER_COLOURS[-1])
+        about = _image(f"{channel} (overview)", colour, _thinned(plane))
         about |= placed(overview.pixel_size_um) | _from(result.slide_id, result.path)
         layers.append((plane, about | {"visible": channel in colours}, "image"))
     return layers
@@ -189,8 +199,9 @@ def cell_layer(result: SlideResult, cells: pd.DataFrame) -> tuple[LayerData, lis
         return _points(cells, colours, about), []
     about |= placed(result.pixel_size_um) | {"opacity": CELL_OPACITY}
     tints = {name: c + FAINT_ALPHA if name == OTHER else c for name, c in colours.items()}
-    about["colormap"] = [UNSEEN, *tints.values()]
-    about["features"] = {"index": [*range(len(colours) + 1)], "phenotype": ["none", *colours]}
+    about["colormap"] = [UNSEEN, *tints.values(), LEFT_OUT_COLOUR]
+    names = ["none", *colours, LEFT_OUT]
+    about["features"] = {"index": [*range(len(names))], "phenotype": names}
     classes = classes_of(cells, colours)
     views = [ClassView(ids, classes) for ids in _label_levels(result.folder.labels / "cells")]
     about["multiscale"] = len(views) > 1
@@ -221,30 +232,6 @@ def _points(cells: pd.DataFrame, colours: Mapping[str, str], about: dict[str, An
     if stride > 1:
         about["name"] = f"cells (one of {stride})"
     return drawn[["y_um", "x_um"]].to_numpy(float), about, "points"
-
-
-def outline_layers(result: SlideResult, regions: Regions) -> list[LayerData]:
-    """Tissue, exclusions and tumour border, those that there are."""
-    drawn = (
-        ("tissue", regions.tissue_window, "#8a94a0"),
-        ("exclusions", regions.exclusions, "#ff5a36"),
-        ("tumour border", regions.tumour, "#ffffff"),
-    )
-    there = [(name, area, colour) for name, area, colour in drawn if not area.is_empty]
-    if not there:
-        return []
-    west, _, east, _ = shapely.total_bounds([area for _, area, _ in there])
-    width_um = float(np.clip((east - west) * OUTLINE_FRAC, *OUTLINE_UM))
-    about = _from(result.slide_id, result.path) | {"edge_width": width_um}
-    return [_outline(area, about | {"name": name, "edge_color": c}) for name, area, c in there]
-
-
-def _outline(area: MultiPolygon, about: dict[str, Any]) -> LayerData:
-    """Every ring as a closed path: napari's polygons know no holes."""
-    simple = as_multipolygon(area.simplify(OUTLINE_DETAIL_FRAC * about["edge_width"]))
-    rings = [ring for piece in simple.geoms for ring in (piece.exterior, *piece.interiors)]
-    about = about | {"shape_type": "path", "face_color": "transparent", "units": ("um", "um")}
-    return [shapely.get_coordinates(ring)[:, ::-1] for ring in rings], about, "shapes"
 
 
 def _image(name: str, colour: str, plane: np.ndarray) -> dict[str, Any]:
@@ -284,6 +271,12 @@ def placed(pixel_size_um: float) -> dict[str, Any]:
 
 def _from(slide_id: str, path: Path) -> dict[str, Any]:
     return {"metadata": {"slide_id": slide_id, "path": str(path)}}
+
+
+def _thinned(plane: np.ndarray) -> np.ndarray:
+    """Every so manyth pixel: percentiles of a quarter of a million are those of four."""
+    step = max(1, max(plane.shape) // CONTRAST_PX)
+    return plane[::step, ::step]
 
 
 def _glimpse(plane: SlidePlane) -> np.ndarray:

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
-from napari.layers import Layer
 
 from napari_macprox import marks
 from napari_macprox.conversion import (
     CELL_OPACITY,
-    LayerData,
     cell_layer,
     classes_of,
     colours_of,
-    outline_layers,
     pixel_layers,
+)
+from napari_macprox.layer_set import LayerSet, all_at_once
+from napari_macprox.staging import Later
+from napari_macprox.strokes import (
+    NO_STROKES,
+    OUTLINE_COLOURS,
+    outline_layers,
+    ring_around,
+    stroke_layer,
+    strokes,
 )
 
 if TYPE_CHECKING:
     import napari
     import pandas as pd
-    from napari.layers import Labels
+    from napari.layers import Layer
+    from qtpy.QtCore import QObject
 
     from macprox.regions import Regions
     from macprox.review.session import ReviewSession
     from napari_macprox.lazy import ClassView
 
 LIT_COLOUR = "#ffe14d"
-BORDER_DETAIL = ("tissue", "exclusions", "tumour border")
+BORDER_DETAIL = tuple(OUTLINE_COLOURS)
 # What gives away how a cell was called, or where the tumour is: hidden while readers are blinded.
+OVERVIEW = " (overview)"
 TELLING = ("cells", "lit", "bands", "lines", "queue", *BORDER_DETAIL)
 
 
@@ -40,6 +50,8 @@ class ReviewLayers:
     Parameters
     ----------
     viewer : napari.Viewer
+    parent : QObject, optional
+        With whose end nothing is to come any more.
 
     Attributes
     ----------
@@ -49,45 +61,61 @@ class ReviewLayers:
         Why the stain is shown at low resolution only.
     """
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
         self.viewer = viewer
         self.colours: dict[str, str] = {}
         self.lacking: str | None = None
-        self._layers: dict[str, Layer] = {}
+        self._set = LayerSet(viewer)
+        self._stain: list[str] = []
         self._cells: list[ClassView] = []
         self._lit: list[ClassView] = []
         self._pixel_size_um = 1.0
+        self._nucleus = ""
+        self._focus: str | None = None
         self._regions: Regions | None = None
         self._redrawn = False
-        self._is_opening = False
-        self._hidden: dict[Layer, bool] = {}
+        self._later = Later(parent)
 
     # The slide.
 
     def show(self, session: ReviewSession) -> None:
-        """Instead of what is shown, show this slide."""
-        self.clear()
-        self._is_opening = True  # every change of the selected layer makes napari swap its controls
+        """Instead of what is shown, show this slide.
+
+        At once what is visible of the stain, and the cells; `finish` waits for the rest.
+        """
         result, cells = session.result, session.called.cells
+        stain, self.lacking = pixel_layers(result)
+        data, views = cell_layer(result, cells)
+        self.clear()
         self.colours = colours_of(session.study, cells)
         self._pixel_size_um = result.pixel_size_um
+        self._nucleus = session.study.image.nucleus
         self._redrawn = bool(session.corrections.redraws)
-        stain, self.lacking = pixel_layers(result)
-        for layer in stain:
-            self._put(layer[1]["name"], layer)
-        data, self._cells = cell_layer(result, cells)
-        self._put("cells", data)
-        self._show_outlines(session)
-        self._is_opening = False
-        self.viewer.layers.selection.active = self._layers["cells"]
+        self._stain = [layer[1]["name"] for layer in stain]
+        self._set.order = [*self._stain, "cells", *BORDER_DETAIL]
+        with all_at_once(self.viewer):
+            for layer in stain:
+                if layer[1]["visible"]:
+                    self._set.put(layer[1]["name"], layer)
+            self._set.put("cells", data)
+            self._cells = views
+        self._start_with_the_stain()
         self.viewer.canvas.overlays.scale_bar.visible = True
         self.viewer.reset_view()
+        hidden = [layer for layer in stain if not layer[1]["visible"]]
+        adding = [partial(self._set.put, layer[1]["name"], layer) for layer in hidden]
+        self._later.begin([partial(self._show_outlines, session), *adding])
+
+    def finish(self) -> None:
+        """Show now what was to be shown later."""
+        self._later.finish()
 
     def clear(self) -> None:
         """Take this review's layers away; those that somebody else added stay."""
-        for key in [*self._layers]:
-            self._remove(key)
-        self._cells, self._lit, self._hidden = [], [], {}
+        self._later.cancel()
+        with all_at_once(self.viewer):
+            self._set.clear()
+        self._cells, self._lit, self._focus = [], [], None
         self._regions = None
 
     def recolour(self, session: ReviewSession) -> None:
@@ -96,15 +124,15 @@ class ReviewLayers:
         self._redrawn |= bool(session.corrections.redraws)
         if self._redrawn:  # by now, or only later: the labels follow with the recalculation
             self._forget()
-            self._read_again("lit")
+            self._read_again("lit", self._lit)
         if self._cells:
             classes = classes_of(cells, self.colours)
             for view in self._cells:
                 view.recolour(classes)
-            self._read_again("cells")
+            self._read_again("cells", self._cells)
         else:
             data, _ = cell_layer(session.result, cells)
-            self._put("cells", data)
+            self._set.put("cells", data)
         self._show_outlines(session)
 
     # The cells.
@@ -112,7 +140,7 @@ class ReviewLayers:
     @property
     def cells(self) -> Layer | None:
         """The layer of all cells."""
-        return self._there("cells")
+        return self._set["cells"]
 
     @property
     def has_labels(self) -> bool:
@@ -122,8 +150,8 @@ class ReviewLayers:
     def outline_cells(self, outlined: bool) -> None:
         """Draw cells as outlines, or filled."""
         for view in self._cells:
-            view.outlined = outlined
-        self._read_again("cells")
+            view.rim_px = 1 if outlined else 0
+        self._read_again("cells", self._cells)
         layer = self.cells
         if self._cells and layer is not None:
             layer.opacity = 1.0 if outlined else CELL_OPACITY  # a thin line hides nothing
@@ -136,7 +164,7 @@ class ReviewLayers:
         return self._cells[0].plane.at(row, column)
 
     def light(self, is_lit: np.ndarray | None, colour: str = LIT_COLOUR) -> None:
-        """Light some cells up over the others.
+        """Outline some cells over the others.
 
         Parameters
         ----------
@@ -145,16 +173,36 @@ class ReviewLayers:
         colour : str
         """
         if is_lit is None or not self._cells:
-            self._remove("lit")
+            self._set.remove("lit")
             self._lit = []
-        elif self._there("lit") is None:
+        elif self._set["lit"] is None:
             data, self._lit = marks.lit_layer(self._cells, is_lit, colour, self._pixel_size_um)
-            self._put("lit", data)
+            self._set.put("lit", data)
         else:
             classes = marks.lit_classes(is_lit)
             for view in self._lit:
                 view.recolour(classes)
-            self._read_again("lit")
+            self._read_again("lit", self._lit)
+
+    def focus(self, channel: str | None) -> None:
+        """Show of the stain the nuclei and one channel, and no filled cells.
+
+        Parameters
+        ----------
+        channel : str or None
+            None, or another slide, makes visible again what was.
+        """
+        if channel == self._focus:
+            return  # what is switched on or off by hand meanwhile, stays so until then
+        self._focus = channel
+        shown = (self._nucleus, channel)
+
+        def rule(key: str) -> bool | None:
+            if key == "cells":
+                return False
+            return key.removesuffix(OVERVIEW) in shown if key in self._stain else None
+
+        self._set.rule("focus", None if channel is None else rule)
 
     # What is drawn over them.
 
@@ -166,9 +214,9 @@ class ReviewLayers:
         """The margins on both sides of the tumour border; None takes them away."""
         data = None if regions is None else marks.band_layer(regions)
         if data is None:
-            self._remove("bands")
+            self._set.remove("bands")
         else:
-            self._put("bands", data)
+            self._set.put("bands", data)
 
     def mark_cell(
         self,
@@ -180,12 +228,12 @@ class ReviewLayers:
         if cell_id is None:
             self._draw_strokes("mark", None, "selected cell", marks.MARK_COLOUR)
             return
-        outline = marks.NO_STROKES
+        outline = NO_STROKES
         if self._cells:
             ids = self._cells[0].plane.labels
             outline = marks.cell_outline(ids, cell_id, *xy_um, self._pixel_size_um)
         if not len(outline):
-            outline = marks.ring_around(*xy_um)
+            outline = ring_around(*xy_um)
         line = [] if towards_um is None else [np.array([[xy_um, towards_um]], float)]
         self._draw_strokes(
             "mark", np.concatenate([outline, *line]), "selected cell", marks.MARK_COLOUR
@@ -194,34 +242,37 @@ class ReviewLayers:
     def queue(self, points: pd.DataFrame | None) -> None:
         """Rings around the cells of the review queue; None takes them away."""
         if points is None or not len(points):
-            self._remove("queue")
+            self._set.remove("queue")
         else:
-            self._put("queue", marks.queue_layer(points))
+            self._set.put("queue", marks.queue_layer(points))
 
     def blind(self, blinded: bool) -> None:
         """Hide what tells how cells were called, and show again what was shown before."""
-        if blinded and not self._hidden:
-            telling = [layer for key in TELLING if (layer := self._there(key)) is not None]
-            self._hidden = {layer: layer.visible for layer in telling}
-            for layer in telling:
-                layer.visible = False
-        elif not blinded:
-            for layer, visible in self._hidden.items():
-                layer.visible = visible
-            self._hidden = {}
+
+        def rule(key: str) -> bool | None:
+            return False if key in TELLING else None
+
+        self._set.rule("blind", rule if blinded else None)
 
     # Keeping house.
 
+    def _start_with_the_stain(self) -> None:
+        """Its contrast is what the eye asks for first."""
+        there = [layer for key in self._stain if (layer := self._set[key]) is not None]
+        first = next((layer for layer in there if layer.visible), self.cells)
+        self.viewer.layers.selection.active = first
+
     def _show_outlines(self, session: ReviewSession) -> None:
-        """Shapes are slow to make: only when a region is another one."""
+        """Only when a region is another one."""
         regions = session.called.regions
         if self._regions is not None and _same_areas(regions, self._regions):
             return
         self._regions = regions
-        for key in BORDER_DETAIL:
-            self._remove(key)
-        for data in outline_layers(session.result, regions):
-            self._put(data[1]["name"], data)
+        with all_at_once(self.viewer):
+            for key in BORDER_DETAIL:
+                self._set.remove(key)
+            for data in outline_layers(regions):
+                self._set.put(data[1]["name"], data)
 
     def _forget(self) -> None:
         for view in self._cells:
@@ -230,45 +281,21 @@ class ReviewLayers:
     def _draw_strokes(
         self, key: str, segments_um: np.ndarray | None, name: str, colour: str
     ) -> None:
-        layer: Any = self._there(key)
+        layer: Any = self._set[key]
         if segments_um is None or not len(segments_um):
-            self._remove(key)
+            self._set.remove(key)
         elif layer is not None:
-            layer.data = marks.strokes(segments_um)
+            layer.data = strokes(segments_um)
         else:
-            self._put(key, marks.stroke_layer(segments_um, name, colour))
+            self._set.put(key, stroke_layer(segments_um, name, colour))
 
-    def _put(self, key: str, data: LayerData) -> Layer:
-        """Add a layer, in the place of the one before; what was selected stays selected."""
-        self._remove(key)
-        active = None if self._is_opening else self.viewer.layers.selection.active
-        layer = self.viewer.add_layer(Layer.create(*data))
-        if self._hidden and key in TELLING:
-            self._hidden[layer] = layer.visible
-            layer.visible = False
-        self._layers[key] = layer
-        if active is not None and active in self.viewer.layers:
-            self.viewer.layers.selection.active = active
-        return layer
-
-    def _there(self, key: str) -> Layer | None:
-        """The layer, unless somebody removed it by hand."""
-        layer = self._layers.get(key)
-        return layer if layer is not None and layer in self.viewer.layers else None
-
-    def _remove(self, key: str) -> None:
-        layer = self._there(key)
+    def _read_again(self, key: str, views: list[ClassView]) -> None:
+        """Draw what the views say now; nothing else of the layer or the window is another."""
+        for view in views:
+            view.fill_again()
+        layer = self._set[key]
         if layer is not None:
-            self.viewer.layers.remove(layer)
-        gone = self._layers.pop(key, None)
-        if gone is not None:
-            self._hidden.pop(gone, None)
-
-    def _read_again(self, key: str) -> None:
-        """`Layer.refresh` draws what it has; only new data is read."""
-        layer: Labels | None = self._there(key)
-        if layer is not None:
-            layer.data = layer.data
+            layer.refresh(extent=False, thumbnail=False, highlight=False)
 
 
 def _same_areas(regions: Regions, other: Regions) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from macprox.slide import Slide
 
@@ -91,7 +92,7 @@ class LabelPlane:
     def __init__(self, labels: Any) -> None:
         self.labels = labels
         self._kept: dict[tuple, np.ndarray] = {}
-        self._rims: dict[tuple, np.ndarray] = {}
+        self._rims: dict[tuple, np.ndarray] = {}  # by view and width of the rim
         self.n_read_px = 0
         self.shape = labels.shape
         self.chunks = getattr(labels, "chunks", self.shape)
@@ -105,20 +106,20 @@ class LabelPlane:
             while len(self._kept) >= self.N_KEPT:
                 oldest = next(iter(self._kept))
                 del self._kept[oldest]
-                self._rims.pop(oldest, None)
+                self._rims = {key: ids for key, ids in self._rims.items() if key[0] != oldest}
             self._kept[place] = np.asarray(self.labels[key]).astype(np.intp)
             self.n_read_px += self._kept[place].size
         return self._kept[place]
 
-    def rims(self, key: Any) -> np.ndarray:
-        """Which pixels touch another cell or the background: each cell's own outermost ones."""
+    def rims(self, key: Any, rim_px: int) -> np.ndarray:
+        """The ids without the inside of each cell: so many of its outermost pixels are left."""
         place = _place(key, self.shape)
         if place is None:
-            return np.ones(np.shape(self.labels[key]), bool)
+            return self.ids(key)
         ids = self.ids(key)
-        if place not in self._rims:
-            self._rims[place] = _rims(ids)
-        return self._rims[place]
+        if (place, rim_px) not in self._rims:
+            self._rims[place, rim_px] = np.where(_near_edges(ids, rim_px), ids, 0)
+        return self._rims[place, rim_px]
 
     def at(self, row: int, column: int) -> int:
         """The id of one pixel; 0 beyond the edges."""
@@ -144,42 +145,52 @@ class ClassView:
         Cell ids, 0 is background.
     class_of_cell : (n + 1,) unsigned integer
         The class of each id; entry 0 is the background's. Ids beyond the end are background.
-    outlined : bool
-        Leave out the inside of each cell. Made from the ids, so that two touching cells of one
-        class stay two.
+    rim_px : int
+        Draw only so many of the outermost pixels of each cell; 0 for all of it. Made from the ids,
+        so that two touching cells of one class stay two.
     """
 
-    def __init__(self, labels: Any, class_of_cell: np.ndarray, outlined: bool = False) -> None:
+    def __init__(self, labels: Any, class_of_cell: np.ndarray, rim_px: int = 0) -> None:
         self.plane = labels if isinstance(labels, LabelPlane) else LabelPlane(labels)
-        self.recolour(class_of_cell)
-        self.outlined = outlined
+        self.rim_px = rim_px
         self.shape = self.plane.shape
         self.dtype = class_of_cell.dtype
         self.ndim = 2
         self.size = self.shape[0] * self.shape[1]
         self.chunks = self.plane.chunks
+        self._whole: np.ndarray | None = None
+        self.recolour(class_of_cell)
 
     def recolour(self, class_of_cell: np.ndarray) -> None:
         """From now on these are the classes; the ids in view are not read again."""
         self._class_of_cell = np.append(class_of_cell, class_of_cell[:1])
+        self.fill_again()
+
+    def fill_again(self) -> None:
+        """napari keeps the coarsest level as the array it once got: that array follows."""
+        if self._whole is not None:
+            self._whole[...] = self[:, :]
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        classes = np.take(self._class_of_cell, self.plane.ids(key), mode="clip")
-        return classes * self.plane.rims(key) if self.outlined else classes
+        ids = self.plane.rims(key, self.rim_px) if self.rim_px else self.plane.ids(key)
+        return np.take(self._class_of_cell, ids, mode="clip")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self[:, :], dtype=dtype)
+        if self._whole is None:
+            self._whole = self[:, :]
+        return np.array(self._whole, dtype=dtype, copy=copy)
 
 
-def _rims(ids: np.ndarray) -> np.ndarray:
-    rims = np.zeros(ids.shape, bool)
+def _near_edges(ids: np.ndarray, rim_px: int) -> np.ndarray:
+    """Which pixels are nearer than this to another cell or the background."""
+    near = np.zeros(ids.shape, bool)
     for axis in range(2):
         before = (slice(None),) * axis + (slice(None, -1),)
         after = (slice(None),) * axis + (slice(1, None),)
         differs = ids[before] != ids[after]
-        rims[before] |= differs
-        rims[after] |= differs
-    return rims
+        near[before] |= differs
+        near[after] |= differs
+    return near if rim_px < 2 else binary_dilation(near, iterations=rim_px - 1)
 
 
 def _place(key: Any, shape: tuple[int, ...]) -> tuple | None:

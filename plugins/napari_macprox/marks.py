@@ -1,7 +1,4 @@
-"""What a review draws over a slide: lines, bands, the selected cell; layer tuples without a viewer.
-
-Everything made of strokes is a vectors layer: thousands of segments cost what one polygon costs.
-"""
+"""What a review draws over a slide: lit cells, bands, the queue; layer tuples without a viewer."""
 
 from __future__ import annotations
 
@@ -16,10 +13,10 @@ from skimage.measure import find_contours
 from macprox.regions.contours import mask_from_polygons
 from napari_macprox.conversion import UNSEEN, LayerData, placed, whole_or_pyramid
 from napari_macprox.lazy import ClassView
+from napari_macprox.strokes import NO_STROKES
 
 if TYPE_CHECKING:
     import pandas as pd
-    from shapely.geometry.base import BaseGeometry
 
     from macprox.regions import Regions
 
@@ -29,16 +26,16 @@ QUEUE_COLOUR = "#ffe14d"
 BAND_COLOURS = ("#ffb000", "#648fff")  # inner, outer; apart for every kind of colour vision
 BAND_SIDE_PX = 1500  # bands are soft things: this grid over a slide is fine enough to look at
 QUEUE_POINT_UM = 18.0
-STROKE_UM = 1.0
-LIT_OPACITY = 0.75
-NO_STROKES = np.empty((0, 2, 2))
+LIT_RIM_UM = 1.0  # two pixels of most slides; one of a coarser level
 CELL_REACH_PX = 160  # a cell reaches no further from its centroid than this; bodies are 60 um wide
 
 
 def lit_layer(
     cells: Sequence[ClassView], is_lit: np.ndarray, colour: str, pixel_size_um: float
 ) -> tuple[LayerData, list[ClassView]]:
-    """Some of the cells, all in one colour over the others: who is positive at this cut.
+    """Outlines of some of the cells, all in one colour: who is positive at this cut.
+
+    Outlines, because whether a cell is positive is judged by the stain inside it.
 
     Parameters
     ----------
@@ -49,8 +46,14 @@ def lit_layer(
     colour : str
     pixel_size_um : float
     """
-    views = [ClassView(view.plane, lit_classes(is_lit)) for view in cells]
-    about = {"name": "positive cells", "blending": "translucent", "opacity": LIT_OPACITY}
+    classes = lit_classes(is_lit)
+    width = cells[0].shape[1]
+    level_um = [pixel_size_um * width / view.shape[1] for view in cells]
+    views = [
+        ClassView(view.plane, classes, rim_px=max(1, round(LIT_RIM_UM / um)))
+        for view, um in zip(cells, level_um, strict=True)
+    ]
+    about: dict[str, Any] = {"name": "positive cells", "blending": "translucent"}
     about |= placed(pixel_size_um)
     about |= {"colormap": [UNSEEN, colour], "multiscale": len(views) > 1}
     return (whole_or_pyramid(views), about, "labels"), views
@@ -61,31 +64,6 @@ def lit_classes(is_lit: np.ndarray) -> np.ndarray:
     classes = np.array(is_lit, np.uint8)
     classes[:1] = 0
     return classes
-
-
-def strokes(segments_um: np.ndarray) -> np.ndarray:
-    """Segments as napari's vectors.
-
-    Parameters
-    ----------
-    segments_um : (n, 2, 2) float
-        Start and end of each, ``(x_um, y_um)``.
-
-    Returns
-    -------
-    (n, 2, 2) float
-        Start and direction of each, ``(y_um, x_um)``.
-    """
-    ends = np.asarray(segments_um, float).reshape(-1, 2, 2)[..., ::-1]
-    return np.stack([ends[:, 0], ends[:, 1] - ends[:, 0]], axis=1)
-
-
-def stroke_layer(
-    segments_um: np.ndarray, name: str, colour: str, width_um: float = STROKE_UM
-) -> LayerData:
-    """Segments ``(n, 2, 2)`` of ``(x_um, y_um)`` as one layer."""
-    about = {"name": name, "edge_color": colour, "edge_width": width_um, "units": ("um", "um")}
-    return strokes(segments_um), about | {"vector_style": "line", "ndim": 2}, "vectors"
 
 
 def cell_outline(
@@ -117,18 +95,6 @@ def cell_outline(
         xy = (ring[:, ::-1] - 1 + (left, top) + 0.5) * pixel_size_um
         found.append(np.stack([xy[:-1], xy[1:]], axis=1))
     return np.concatenate(found) if found else NO_STROKES
-
-
-def ring_around(x_um: float, y_um: float, radius_um: float = 7.0) -> np.ndarray:
-    """A circle as segments ``(n, 2, 2)``, where there are no labels to take an outline from."""
-    return segments_of(shapely.Point(x_um, y_um).buffer(radius_um))
-
-
-def segments_of(area: BaseGeometry) -> np.ndarray:
-    """Every edge of an area, ``(n, 2, 2)``."""
-    lines = shapely.get_parts(area.boundary)
-    edges = [shapely.get_coordinates(line) for line in lines]
-    return np.concatenate([np.stack([e[:-1], e[1:]], axis=1) for e in edges] or [NO_STROKES])
 
 
 def band_layer(regions: Regions) -> LayerData | None:

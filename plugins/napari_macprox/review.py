@@ -59,7 +59,7 @@ class Review(QObject):
         self.viewer = viewer
         self.results: Path | None = None
         self.session: ReviewSession | None = None
-        self.layers = ReviewLayers(viewer)
+        self.layers = ReviewLayers(viewer, self)
         self.selected: int | None = None
         self.reviewer = ""
         self._asked: Path | None = None  # the slide that was asked for last

@@ -31,6 +31,12 @@ def at(layer, x_um: float, y_um: float):
     return data[0][tuple(np.round(place).astype(int))]
 
 
+def lines_of(layer) -> list:
+    """The strokes of a layer, in (x, y)."""
+    starts, ways = layer[0][:, 0, ::-1], layer[0][:, 1, ::-1]
+    return list(shapely.linestrings(np.stack([starts, starts + ways], axis=1)))
+
+
 @pytest.fixture(scope="module")
 def layers(result):
     return by_name(result_layers(result)[0])
@@ -103,7 +109,7 @@ def test_the_contrast_of_a_large_plane_without_a_pyramid_is_judged_on_boxes(monk
 
 def test_a_result_is_pixels_then_cells_then_outlines(layers):
     assert list(layers) == ["DAPI", "panCK", "CD68", "cells", "tissue", "tumour border"]
-    assert [kind for _, _, kind in layers.values()] == ["image"] * 3 + ["labels"] + ["shapes"] * 2
+    assert [kind for _, _, kind in layers.values()] == ["image"] * 3 + ["labels"] + ["vectors"] * 2
 
 
 def test_every_cell_is_shown_in_its_phenotype_s_class_where_it_lies(result, layers):
@@ -129,7 +135,9 @@ def test_pixels_cells_and_outlines_agree_about_micrometres(result, layers):
     inside = result.cells().query("has_nucleus and solidity > 0.95")
     seen = [at(layers["cells"], c.x_um, c.y_um) > 0 for c in inside.itertuples()]
     assert np.mean(seen) > 0.99
-    drawn = shapely.Polygon(layers["tumour border"][0][0][:, ::-1])
+    drawn = shapely.union_all(
+        shapely.get_parts(shapely.polygonize(lines_of(layers["tumour border"])))
+    )
     tumour = result.cells().query("phenotype == 'Tumour'")
     held = shapely.contains_xy(drawn, tumour[["x_um", "y_um"]].to_numpy())
     assert held.mean() > 0.5
@@ -150,14 +158,24 @@ def test_ids_that_no_row_has_are_background():
     assert classes_of(cells[:0], {"A": ""}).tolist() == [0]
 
 
+def test_cells_that_are_in_no_number_are_grey_whatever_they_are(result):
+    cells = result.cells()
+    out = cells.assign(excluded=cells["cell_id"] == 3, in_window=cells["cell_id"] != 4)
+    _, about, _ = conversion.cell_layer(result, out)[0]
+    names = np.array(about["features"]["phenotype"])
+    classes = classes_of(out, conversion.colours_of(result.study, out))
+    assert names[classes[[3, 4]]].tolist() == ["left out", "left out"]
+    assert (names[classes] == "left out").sum() == 2
+    assert about["colormap"][classes[3]] == conversion.LEFT_OUT_COLOUR
+    assert len(about["colormap"]) == len(names)
+
+
 def test_holes_are_outlined_too(moved):
     regions = moved.regions()
     ring = shapely.box(20, 30, 120, 130) - shapely.box(50, 50, 70, 90)
     write_regions(moved.folder.regions, regions.with_tumour(ring, "reviewer"), 0.5)
-    paths, about, _ = by_name(result_layers(moved)[0])["tumour border"]
-    assert about["shape_type"] == "path"
-    spans = sorted((*path.min(axis=0), *path.max(axis=0)) for path in paths)
-    assert np.allclose(spans, [(30, 20, 130, 120), (50, 50, 90, 70)])  # (y, x), micrometres
+    drawn = shapely.union_all(lines_of(by_name(result_layers(moved)[0])["tumour border"]))
+    assert drawn.hausdorff_distance(ring.boundary) < 1e-6  # micrometres
 
 
 def test_a_result_without_its_slide_shows_the_overview_and_says_why(moved):

@@ -116,14 +116,14 @@ def test_views_of_the_same_cells_share_what_was_read():
 def test_only_a_few_places_are_remembered():
     plane = LabelPlane(np.ones((64, 64), np.uint32))
     for start in range(0, 60, 4):
-        plane.rims((slice(start, start + 4), slice(None)))
+        plane.rims((slice(start, start + 4), slice(None)), 1)
     assert len(plane._kept) == len(plane._rims) == LabelPlane.N_KEPT
 
 
 def test_outlines_keep_touching_cells_of_one_class_apart():
     labels = np.zeros((6, 9), np.uint32)
     labels[1:5, 1:5], labels[1:5, 5:8] = 1, 2
-    view = ClassView(labels, np.array([0, 4, 4], np.uint8), outlined=True)
+    view = ClassView(labels, np.array([0, 4, 4], np.uint8), rim_px=1)
     assert view[:, :].tolist() == [
         [0, 0, 0, 0, 0, 0, 0, 0, 0],
         [0, 4, 4, 4, 4, 4, 4, 4, 0],
@@ -133,8 +133,29 @@ def test_outlines_keep_touching_cells_of_one_class_apart():
         [0, 0, 0, 0, 0, 0, 0, 0, 0],
     ]
     assert view[2, 2] == 4  # one pixel alone is not drawn, it is asked about
-    view.outlined = False
+    view.rim_px = 0
     assert (view[:, :] > 0).sum() == 28
+
+
+def test_a_rim_is_as_wide_as_asked_for():
+    labels = np.zeros((12, 12), np.uint32)
+    labels[1:11, 1:11] = 1
+    view = ClassView(labels, np.array([0, 1], np.uint8), rim_px=2)
+    assert (view[:, :] > 0).sum() == 10**2 - 6**2
+    view.rim_px = 1
+    assert (view[:, :] > 0).sum() == 10**2 - 8**2
+
+
+def test_the_array_that_somebody_keeps_follows_the_classes():
+    labels = np.array([[0, 1], [2, 2]], np.uint32)
+    view = ClassView(labels, np.array([0, 5, 6], np.uint8))
+    kept = np.asarray(view)
+    view.recolour(np.array([0, 7, 8], np.uint8))
+    assert kept.tolist() == [[0, 7], [8, 8]]
+    labels[0, 0] = 1
+    view.plane.forget()
+    view.fill_again()
+    assert kept.tolist() == [[7, 7], [8, 8]]
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
