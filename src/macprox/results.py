@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from macprox.errors import ResultError
-from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest
+from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest, read_table
 from macprox.study import Study
 
 if TYPE_CHECKING:
@@ -172,16 +172,8 @@ class SlideResult:
         )
 
     def _table(self, path: Path) -> pd.DataFrame:
-        import pandas as pd
-
         self._require(path)
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise ResultError(
-                f"{path} is damaged ({' '.join(str(error).split())}); delete {path.parent} and run "
-                "the slide again."
-            ) from error
+        return read_table(path)
 
     def _require(self, path: Path) -> None:
         if not path.exists():

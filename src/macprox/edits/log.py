@@ -22,10 +22,16 @@ class EditLog:
 
     path: Path
 
-    def append(self, *events: Event) -> None:
-        """Add events; when this returns they are on the disk."""
+    def append(self, *events: Event) -> int:
+        """Add events; when this returns they are on the disk.
+
+        Returns
+        -------
+        int
+            By how many bytes the file has grown.
+        """
         if not events:
-            return
+            return 0
         path = Path(self.path)
         is_new = not path.exists()
         lines = [to_line(event) for event in events]
@@ -34,8 +40,9 @@ class EditLog:
             if not _is_event(tail):
                 lines.insert(0, to_line(LineTorn(slide_id=events[0].slide_id, reviewer="macprox")))
             lines.insert(0, "")  # ends the unfinished line
+        written = ("\n".join(lines) + "\n").encode()
         with path.open("ab") as file:
-            file.write(("\n".join(lines) + "\n").encode())
+            file.write(written)
             file.flush()
             os.fsync(file.fileno())
         if is_new and os.name == "posix":  # the new name, too, must survive a power cut
@@ -44,6 +51,7 @@ class EditLog:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+        return len(written)
 
     def read(self) -> list[Event]:
         """Every event, oldest first; an unfinished last line (a crash) is left out.

@@ -6,10 +6,13 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from macprox.errors import ResultError
 from macprox.io.atomic import write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STUDY_FILE = "study.toml"
 LABEL_NAMES = ("nuclei", "cells")
@@ -174,3 +177,29 @@ def read_manifest(folder: SlideFolder) -> dict[str, Any]:
 
 def write_manifest(folder: SlideFolder, manifest: dict[str, Any]) -> None:
     write_json(folder.manifest, manifest)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """A table of a slide's results.
+
+    Parameters
+    ----------
+    path : Path
+    columns : list of str, optional
+        Read these alone.
+
+    Raises
+    ------
+    ResultError
+        If it is missing or damaged; the remedy leaves the reviewer's corrections where they are.
+    """
+    import pandas as pd
+
+    again = "give the slide to `macprox run` again: it makes what is missing, and keeps corrections"
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except FileNotFoundError:
+        raise ResultError(f"{path} is missing; {again}.") from None
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ResultError(f"{path} is damaged ({reason}). Delete this file and {again}.") from error

@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from macprox.edits import EditLog, lost_gates, lost_sentence, replay
+from macprox.edits import Corrections, EditLog, lost_gates, lost_sentence, replay
 from macprox.image.quality import QualityFlag, artefact_flags, clipping_flags
 from macprox.io.atomic import write_parquet
 from macprox.io.region_files import write_regions
-from macprox.io.store import SlideFolder
+from macprox.io.store import SlideFolder, read_table
 from macprox.pipeline.areas import content_hash
 from macprox.pipeline.artefacts import facts_of
-from macprox.pipeline.calling import CalledCells, call_cells
+from macprox.pipeline.calling import CalledCells, Caller
 from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags, streak_flags
 from macprox.pipeline.redrawing.stage import measurements_of
 from macprox.regions import Regions
@@ -30,7 +30,7 @@ from macprox.window import Window
 AF_SUSPECT, ARTEFACT, ANUCLEATE = "af_suspect", "artefact", "anucleate"
 
 
-def analysis_inputs(study: Study, folder: SlideFolder) -> list[Any]:
+def analysis_inputs(study: Study, folder: SlideFolder, corrections: Corrections) -> list[Any]:
     """What the stage depends on besides the measurements, for its fingerprint.
 
     Of the log, where it leads: a sign-off, or what was done and undone, changes no number.
@@ -41,7 +41,7 @@ def analysis_inputs(study: Study, folder: SlideFolder) -> list[Any]:
     return [
         {key: parts[key] for key in ("markers", "regions", "phenotypes", "proximity")},
         [content_hash(path) for path in files],
-        replay(EditLog(folder.edits).read()).content(),
+        corrections.content(),
     ]
 
 
@@ -67,10 +67,15 @@ def review_facts(folder: SlideFolder) -> dict[str, Any]:
     return {"signed_off": facts, "edits": corrections.by_reviewer()}
 
 
-def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Write gates, regions, cells and statistics; return what the manifest should say of them."""
-    pixel_size_um = manifest["source"]["pixel_size_um"]
-    called = call_cells(measurements_of(folder), study, folder, manifest["source"])
+def analyse_slide(
+    study: Study, folder: SlideFolder, manifest: dict[str, Any], corrections: Corrections
+) -> dict[str, Any]:
+    """Write gates, regions, cells and statistics; return what the manifest should say of them.
+
+    The corrections are those of the stage's fingerprint: the log may grow meanwhile.
+    """
+    source = manifest["source"]
+    called = Caller(measurements_of(folder), study, folder, source).call(corrections)
     cells, regions, observed = called.cells, called.regions, called.observed
     proximity = study.proximity
     targets = [name for name in (*proximity.macrophages, proximity.tumour) if study.phenotypes]
@@ -78,13 +83,13 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     window = None if regions.observed.is_empty else Window.from_polygon(regions.observed)
     statistics = slide_statistics(
         counted, window, regions.tumour, proximity, study.regions.margin_um,
-        contacts=pd.read_parquet(folder.contacts),
+        contacts=read_table(folder.contacts),
     )  # fmt: skip
     write_parquet(folder.gates, called.gates)
-    write_regions(folder.regions, regions, pixel_size_um)
+    write_regions(folder.regions, regions, source["pixel_size_um"])
     write_parquet(folder.cells, _with_columns_of(cells, counted))
     write_parquet(folder.statistics, statistics)
-    lost = [*manifest.get("lost_redraws", []), *_lost(called, study, folder)]
+    lost = [*manifest.get("lost_redraws", []), *_lost(called, study, corrections)]
     found = facts_of(called.artefacts, observed["artefact"], regions.tissue_window.area)
     return {
         "counts": {
@@ -99,9 +104,8 @@ def analyse_slide(study: Study, folder: SlideFolder, manifest: dict[str, Any]) -
     }
 
 
-def _lost(called: CalledCells, study: Study, folder: SlideFolder) -> list[str]:
+def _lost(called: CalledCells, study: Study, corrections: Corrections) -> list[str]:
     """Decisions that hold for nothing any more, a sentence each."""
-    corrections = replay(EditLog(folder.edits).read())
     of_cells = [lost_sentence(event) for event in called.lost_edits]
     return of_cells + lost_gates(corrections, study.markers)
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import zarr
 
+from macprox.edits import Corrections, EditLog, replay
 from macprox.errors import ResultError
 from macprox.io.atomic import clear_leftovers, write_parquet
-from macprox.io.store import SlideFolder
+from macprox.io.lock import alone_in
+from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.pipeline.analysis import analyse_slide, analysis_inputs, review_facts
 from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.labelling import segmentation_files
@@ -60,10 +62,18 @@ def run_slide(
     SlideError
         If a tile cannot be read.
     ResultError
-        If the folder holds the results, and perhaps a reviewer's edits, of another slide.
+        If the folder holds the results, and perhaps a reviewer's edits, of another slide; or if
+        another macprox writes into it.
     """
     options = options or RunOptions()
     study.check_slide(slide)
+    with alone_in(folder):
+        return _run_slide(slide, study, folder, options, problems)
+
+
+def _run_slide(
+    slide: Slide, study: Study, folder: SlideFolder, options: RunOptions, problems: Sequence[str]
+) -> SlideResult:
     ledger = Ledger.open(folder)
     _refuse_namesake(slide, ledger)
     for place in (folder.path, folder.work):
@@ -76,7 +86,7 @@ def run_slide(
         tile_px = ledger.manifest["segmentation"]["tile_px"]
         check = check_seams(slide, study, folder, tile_px, options)
         ledger.note(seam_check=check.to_dict())
-    return finish_slide(study, folder, options)
+    return _finish_slide(study, folder, options)
 
 
 def finish_slide(
@@ -89,18 +99,24 @@ def finish_slide(
     Raises
     ------
     ResultError
-        If the slide has no cells, or none that this study's segmentation would have made.
+        If the slide has no cells, or none that this study's segmentation would have made; or if
+        another macprox writes into its folder.
     """
-    options = options or RunOptions()
+    with alone_in(folder):
+        return _finish_slide(study, folder, options or RunOptions())
+
+
+def _finish_slide(study: Study, folder: SlideFolder, options: RunOptions) -> SlideResult:
     ledger = Ledger.open(folder)
     _check_segmented(study, ledger)
     cells = redraw_cells(study, folder, ledger)
     _touch(study, folder, ledger, options, cells)
-    mark = _analysis_mark(study, folder, cells)
-    if not ledger.is_done("analysis", mark):
+    corrections = replay(EditLog(folder.edits).read())
+    mark = _analysis_mark(study, folder, cells, corrections)
+    if not (ledger.is_done("analysis", mark) and _has_tables(folder)):
         options.watcher.stage(folder.slide_id, "analysis", 0)
         with ledger.stage("analysis", mark):
-            found = analyse_slide(study, folder, ledger.manifest)
+            found = analyse_slide(study, folder, ledger.manifest, corrections)
             problems = ledger.manifest.get("problems", []) + _left_out(ledger.manifest)
             problems += waiting_warnings(ledger.manifest)
             ledger.note(**{**found, "warnings": [*problems, *found["warnings"]]})
@@ -149,7 +165,10 @@ def is_current(study: Study, folder: SlideFolder) -> bool:
     except ResultError:
         return False
     cells = cells_mark(folder, ledger)
-    return cells is not None and ledger.is_done("analysis", _analysis_mark(study, folder, cells))
+    if cells is None or not _has_tables(folder):
+        return False
+    corrections = replay(EditLog(folder.edits).read())
+    return ledger.is_done("analysis", _analysis_mark(study, folder, cells, corrections))
 
 
 def given_mark(study: Study, source: dict[str, Any]) -> str:
@@ -168,8 +187,24 @@ def _segmentation_mark(study: Study, source: dict[str, Any]) -> str:
     return fingerprint("segmentation", _survey_mark(study, source), parameters, files)
 
 
-def _analysis_mark(study: Study, folder: SlideFolder, cells: str) -> str:
-    return fingerprint("analysis", cells, analysis_inputs(study, folder))
+def _analysis_mark(study: Study, folder: SlideFolder, cells: str, corrections: Corrections) -> str:
+    return fingerprint("analysis", cells, analysis_inputs(study, folder, corrections))
+
+
+# The manifest says what was done, not what somebody deleted since.
+def _has_tables(folder: SlideFolder) -> bool:
+    tables = folder.cells, folder.gates, folder.regions, folder.statistics
+    return all(path.exists() for path in tables)
+
+
+def _has_labels(folder: SlideFolder) -> bool:
+    labels = (folder.labels / name / "zarr.json" for name in LABEL_NAMES)
+    return all(path.exists() for path in (folder.measurements, folder.quality, *labels))
+
+
+def _has_survey(folder: SlideFolder) -> bool:
+    needed = folder.survey, folder.sample, folder.overview, folder.tissue
+    return all(path.exists() for path in needed)
 
 
 def _check_segmented(study: Study, ledger: Ledger) -> None:
@@ -208,7 +243,7 @@ def _refuse_namesake(slide: Slide, ledger: Ledger) -> None:
 
 def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> None:
     mark = _survey_mark(study, ledger.manifest["source"])
-    if not ledger.is_done("survey", mark):
+    if not (ledger.is_done("survey", mark) and _has_survey(ledger.folder)):
         with ledger.stage("survey", mark):
             ledger.manifest["stages"].pop("segmentation", None)  # its measurements go, too
             ledger.note()
@@ -222,7 +257,7 @@ def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> 
 
 def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> None:
     mark = _segmentation_mark(study, ledger.manifest["source"])
-    if not ledger.is_done("segmentation", mark):
+    if not (ledger.is_done("segmentation", mark) and _has_labels(ledger.folder)):
         survey = load_survey(ledger.folder, slide.channels)
         with ledger.stage("segmentation", mark):
             forget_drawings(ledger.folder, ledger)  # on labels that are made anew

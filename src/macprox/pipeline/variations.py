@@ -93,6 +93,7 @@ def vary_slide(
         rows += _of_expansion(study, folder, ledger, options)
     table = pd.DataFrame(rows, columns=list(COLUMNS)).assign(slide_id=folder.slide_id)
     write_parquet(folder.sensitivity, table)
+    ledger = Ledger.open(folder)  # an image may have been found again meanwhile
     ledger.note(varied=ledger.manifest["stages"]["analysis"]["fingerprint"])
     refresh_report(folder, options.watcher)
     return table

@@ -57,6 +57,7 @@ class Journal:
         ResultError
             If they cannot be saved; then nothing has changed.
         """
+        self._catch_up()
         decided = step(text, events, self.corrections)
         self._append(events)
         self._history.add(decided)
@@ -78,10 +79,9 @@ class Journal:
     def _append(self, events: Sequence[Event]) -> None:
         if self.read_only:
             raise ResultError(self.read_only)
-        if self._n_bytes() != self._seen_bytes:  # somebody else reviews this slide, too
-            self._read()
+        self._catch_up()
         try:
-            self._log.append(*events)
+            n_written = self._log.append(*events)
         except OSError as error:
             raise ResultError(
                 f"Cannot write {self._log.path}: {error.strerror or error}. Your last decision is "
@@ -89,9 +89,15 @@ class Journal:
             ) from error
         self.saved_at = f"{datetime.now():%H:%M:%S}"
         self._events.extend(events)
-        self._seen_bytes = self._n_bytes()
+        self._seen_bytes += n_written
         self.corrections = replay(self._events)
+        self._catch_up()
         self.version += 1
+
+    def _catch_up(self) -> None:
+        """Somebody else may review this slide, too, in another window."""
+        if self._n_bytes() != self._seen_bytes:
+            self._read()
 
     def _read(self) -> None:
         self._events = self._log.read()

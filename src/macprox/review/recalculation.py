@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from macprox.edits import Corrections
+from macprox.io.lock import alone_in
 from macprox.pipeline.areas import Areas
 from macprox.pipeline.calling import CalledCells, Caller
-from macprox.pipeline.redrawing.stage import measurements_of, redraw_cells
+from macprox.pipeline.redrawing.stage import drawn_in, measurements_of, redraw_cells
 from macprox.results import SlideResult
 from macprox.review.question.answer import Answer, answer
 from macprox.study import Study
+
+PATIENCE_S = 20.0  # for an update that holds the slide
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,11 @@ def _prepared(snapshot: Snapshot) -> Prepared:
     if snapshot.prepared is not None and snapshot.prepared.drawn == drawn:
         return snapshot.prepared
     folder, source = snapshot.result.folder, snapshot.result.manifest["source"]
-    redraw_cells(snapshot.study, folder)
-    return Prepared(Caller(measurements_of(folder), snapshot.study, folder, source), drawn)
+    with alone_in(folder, PATIENCE_S):
+        redraw_cells(snapshot.study, folder)
+        # What the log says now, which may be more than the snapshot's: it is the labels that count.
+        measurements, drawn = measurements_of(folder), drawn_in(folder)
+    return Prepared(Caller(measurements, snapshot.study, folder, source), drawn)
 
 
 def saved_calls(result: SlideResult) -> CalledCells:

@@ -12,7 +12,7 @@ import pandas as pd
 from macprox.edits import SAME_CELL_UM, CellsRedrawn, EditLog, replay
 from macprox.image.tiles import Box
 from macprox.io.drawn_pixels import box_of, mask_of
-from macprox.io.store import SlideFolder
+from macprox.io.store import SlideFolder, read_table
 from macprox.pipeline.stages import fingerprint
 from macprox.segment.given import MAX_EXTENT_UM
 from macprox.segment.parameters import SegmentationParameters
@@ -69,7 +69,7 @@ def standing_drawings(folder: SlideFolder) -> list[Drawing]:
     events = EditLog(folder.edits).read()
     if not any(isinstance(event, CellsRedrawn) for event in events):
         return []
-    measured = pd.read_parquet(folder.measurements, columns=["cell_id"])["cell_id"]
+    measured = read_table(folder.measurements, ["cell_id"])["cell_id"]
     stands = {id(event) for event in replay(events).redraws}
     next_id = int(measured.max()) + 1 if len(measured) else 1
     drawings = []

@@ -20,7 +20,7 @@ from macprox.errors import ResultError
 from macprox.io.atomic import clear_leftovers, write_parquet
 from macprox.io.drawn_pixels import changed_runs
 from macprox.io.label_edit import read_labels
-from macprox.io.store import SlideFolder
+from macprox.io.store import SlideFolder, read_table
 from macprox.pipeline.redrawing.drawings import Drawing, place, reach_px, standing_drawings
 from macprox.pipeline.redrawing.measuring import PLACE, DrawnCells
 from macprox.pipeline.redrawing.sheets import Sheet, saved_sheets, take_off
@@ -106,13 +106,18 @@ def measurements_of(folder: SlideFolder) -> pd.DataFrame:
         The columns of ``measurements.parquet``; drawn cells are last, numbered from the highest
         ``cell_id`` on.
     """
-    cells = pd.read_parquet(folder.measurements)
+    cells = read_table(folder.measurements)
     if not folder.redrawn.exists():
         return cells
-    drawn = pd.read_parquet(folder.redrawn)
+    drawn = read_table(folder.redrawn)
     removed, drawn.attrs = drawn.attrs["removed"], {}
     parts = [table[~table["cell_id"].isin(removed)] for table in (cells, drawn) if len(table)]
     return pd.concat(parts, ignore_index=True) if parts else cells
+
+
+def drawn_in(folder: SlideFolder) -> tuple[str, ...]:
+    """The ``redraw_id`` of every drawing that `measurements_of` and the labels hold, in order."""
+    return tuple(read_table(folder.redrawn).attrs["drawn"]) if folder.redrawn.exists() else ()
 
 
 def waiting_warnings(manifest: dict[str, Any]) -> list[str]:
@@ -153,11 +158,11 @@ def _redraw(study: Study, wanted: Sequence[Drawing], measuring: DrawnCells, ledg
         n_kept = _n_alike(there, wanted, measuring) if was_whole else 0
         take_off(folder, there[n_kept:], n_kept)
         sheets = there[:n_kept]
-        cells = pd.read_parquet(folder.measurements, columns=PLACE)
+        cells = read_table(folder.measurements, PLACE)
         for number, drawing in enumerate(wanted[n_kept:], start=n_kept):
             sheets.append(_drawn(drawing, study, measuring, _known(cells, sheets)))
             sheets[-1].lie_on(folder, number)
-        _write_table(sheets, folder)
+        _write_table(sheets, [drawing.event.redraw_id for drawing in wanted], folder)
         ledger.note(**_facts(wanted, sheets, measuring))
     if not wanted:
         forget_drawings(folder, ledger)
@@ -196,11 +201,12 @@ def _known(cells: pd.DataFrame, sheets: Sequence[Sheet]) -> pd.DataFrame:
     return known[~known["cell_id"].isin(gone)] if len(gone) else known
 
 
-def _write_table(sheets: Sequence[Sheet], folder: SlideFolder) -> None:
+def _write_table(sheets: Sequence[Sheet], drawn: Sequence[str], folder: SlideFolder) -> None:
     measured = [sheet.cells for sheet in sheets if len(sheet.cells) and not sheet.waits]
     table = pd.concat(measured, ignore_index=True) if measured else pd.DataFrame({"cell_id": []})
     # Beside the rows, in the file's metadata: both change in one write, or neither.
     table.attrs["removed"] = [int(number) for sheet in sheets for number in sheet.gone]
+    table.attrs["drawn"] = list(drawn)
     write_parquet(folder.redrawn, table)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from macprox.errors import SlideError
 from macprox.io.images import open_slide
+from macprox.io.lock import alone_in
 from macprox.pipeline.stages import Ledger
 from macprox.results import SlideResult
 
@@ -27,13 +28,14 @@ def relocate(result: SlideResult, path: str | Path) -> SlideResult:
     ResultError
         If the manifest cannot be written.
     """
-    ledger = Ledger.open(result.folder)
-    source = ledger.manifest["source"]
+    source = result.manifest["source"]
     slide = open_slide(path, pixel_size_um=source["pixel_size_um"], slide_id=result.slide_id)
     if slide.fingerprint != source["fingerprint"]:
         raise SlideError(
             f"{path} is not the image that the cells of {result.slide_id!r} were found on; their "
             "content differs. Choose the original file, or run the slide again with this one."
         )
-    ledger.note(source={**source, "path": os.path.abspath(path)})
+    with alone_in(result.folder):
+        ledger = Ledger.open(result.folder)
+        ledger.note(source={**ledger.manifest["source"], "path": os.path.abspath(path)})
     return SlideResult(result.path)
