@@ -34,6 +34,16 @@ class ProximityPanel(QWidget):
         self._at_opening: Answer | None = None
         self._fields: list[QLabel] = []
         self._asked = 0
+        self._build()
+        review.opened.connect(self._show_slide)
+        review.log_changed.connect(self._show_age)
+        review.answered.connect(self._show_answer)
+        self._class.currentIndexChanged.connect(lambda _: self._show_class())
+        self._lines.toggled.connect(lambda _: self._draw_lines())
+        self._bands.toggled.connect(lambda _: self._draw_bands())
+        self._show_slide()
+
+    def _build(self) -> None:
         layout = column(self)
         self._age = sentence(OLD)
         self._sentence = sentence()
@@ -65,13 +75,6 @@ class ProximityPanel(QWidget):
         layout.addWidget(self._lines)
         layout.addWidget(self._bands)
         layout.addStretch(1)
-        review.opened.connect(self._show_slide)
-        review.log_changed.connect(self._show_age)
-        review.answered.connect(self._show_answer)
-        self._class.currentIndexChanged.connect(lambda _: self._show_class())
-        self._lines.toggled.connect(lambda _: self._draw_lines())
-        self._bands.toggled.connect(lambda _: self._draw_bands())
-        self._show_slide()
 
     def _show_slide(self) -> None:
         self._at_opening = None

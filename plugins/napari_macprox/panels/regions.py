@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import shapely
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QHideEvent
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QHeaderView,
-    QLineEdit,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 
-from macprox.review.clock import told
 from macprox.review.regions.drawn import (
     EXCLUSION_REASONS,
     DrawnRegion,
@@ -27,6 +17,7 @@ from macprox.review.regions.drawn import (
 from macprox.review.session import ReviewSession
 from napari_macprox.drawing import CORNERS, FREEHAND, DrawingTool
 from napari_macprox.panels.furniture import button, column, heading, row, sentence
+from napari_macprox.panels.region_list import RegionList
 from napari_macprox.review import Review
 
 OTHER_REASON = EXCLUSION_REASONS[-1]
@@ -56,6 +47,28 @@ class RegionsPanel(QWidget):
 
     def _build(self) -> None:
         layout = column(self)
+        self._build_tumour(layout)
+        self._build_exclusions(layout)
+        self._how = QComboBox()
+        self._how.addItems(list(HOW))
+        self._how.setToolTip("With the button held down, or by clicking corners")
+        layout.addLayout(row(sentence("Draw"), self._how))
+        self._hint = sentence()
+        layout.addWidget(self._hint)
+        self._keep = button("Keep changes", "Save the areas as they are now", self.keep)
+        self._give_up = button("Give up", "Leave everything as it was  (Esc)", self.give_up)
+        layout.addLayout(row(self._keep, self._give_up))
+        layout.addWidget(heading("Drawn on this slide"))
+        self._list = RegionList()
+        self._list.itemClicked.connect(lambda *_: self._zoom_to_selected())
+        self._list.itemSelectionChanged.connect(self._enable)
+        layout.addWidget(self._list)
+        self._edit = button("Edit", "Move the corners of this area", self.edit_selected)
+        self._remove = button("Remove", "Take this area back", self.remove_selected)
+        layout.addLayout(row(self._edit, self._remove))
+        layout.addStretch(1)
+
+    def _build_tumour(self, layout: QVBoxLayout) -> None:
         self._tumour = sentence()
         layout.addWidget(heading("Tumour"))
         layout.addWidget(self._tumour)
@@ -77,6 +90,8 @@ class RegionsPanel(QWidget):
             self.use_automatic,
         )
         layout.addWidget(self._automatic)
+
+    def _build_exclusions(self, layout: QVBoxLayout) -> None:
         layout.addWidget(heading("Leave out"))
         layout.addWidget(sentence("Cells in these areas are in no number. Why is it left out?"))
         self._reason, self._words = QComboBox(), QLineEdit()
@@ -91,33 +106,6 @@ class RegionsPanel(QWidget):
         )
         layout.addLayout(row(self._reason, self._draw_exclusion))
         layout.addWidget(self._words)
-        self._how = QComboBox()
-        self._how.addItems(list(HOW))
-        self._how.setToolTip("With the button held down, or by clicking corners")
-        layout.addLayout(row(sentence("Draw"), self._how))
-        self._hint = sentence()
-        layout.addWidget(self._hint)
-        self._keep = button("Keep changes", "Save the areas as they are now", self.keep)
-        self._give_up = button("Give up", "Leave everything as it was  (Esc)", self.give_up)
-        layout.addLayout(row(self._keep, self._give_up))
-        self._build_list(layout)
-        layout.addStretch(1)
-
-    def _build_list(self, layout) -> None:
-        layout.addWidget(heading("Drawn on this slide"))
-        self._list = QTreeWidget()
-        self._list.setHeaderLabels(["What", "mm²", "Who", "When"])
-        self._list.setRootIsDecorated(False)
-        self._list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self._list.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self._list.setMinimumHeight(150)
-        self._list.setToolTip("Click one to see it")
-        self._list.itemClicked.connect(lambda *_: self._zoom_to_selected())
-        self._list.itemSelectionChanged.connect(self._enable)
-        layout.addWidget(self._list)
-        self._edit = button("Edit", "Move the corners of this area", self.edit_selected)
-        self._remove = button("Remove", "Take this area back", self.remove_selected)
-        layout.addLayout(row(self._edit, self._remove))
 
     def hideEvent(self, event: QHideEvent) -> None:
         self.give_up()
@@ -244,8 +232,7 @@ class RegionsPanel(QWidget):
     @property
     def selected(self) -> DrawnRegion | None:
         """What is chosen in the list."""
-        items = self._list.selectedItems()
-        return items[0].data(0, Qt.ItemDataRole.UserRole) if items else None
+        return self._list.selected
 
     def _regions(self) -> tuple[DrawnRegion, ...]:
         session = self._review.session
@@ -259,17 +246,7 @@ class RegionsPanel(QWidget):
 
     def _show(self) -> None:
         session = self._review.session
-        chosen = self.selected
-        self._list.clear()
-        for region in self._regions():
-            item = QTreeWidgetItem(
-                [region.name, f"{region.area_mm2:.3f}", region.reviewer, told(region.time)]
-            )
-            item.setToolTip(3, told(region.time))
-            item.setData(0, Qt.ItemDataRole.UserRole, region)
-            self._list.addTopLevelItem(item)
-            if chosen is not None and region.region_id == chosen.region_id:
-                item.setSelected(True)
+        self._list.fill(self._regions())
         self._tumour.setText("" if session is None else tumour_text(session.called.regions))
         self._enable()
 
