@@ -36,6 +36,26 @@ class LayerSet:
         self._layers: dict[str, Layer] = {}
         self._rules: dict[str, Rule] = {}
         self._visible_before: dict[Layer, bool] = {}
+        self._is_batch = False
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Add or remove several layers as one.
+
+        napari arranges its scene after every one, and before that looks for garbage among all that
+        Python has loaded: a third of a second for a layer that goes, for nothing that is new.
+        """
+        if self._is_batch:
+            yield
+            return
+        self._is_batch = True
+        gc.freeze()
+        try:
+            with self.viewer.layers.batched_update():
+                yield
+        finally:
+            gc.unfreeze()
+            self._is_batch = False
 
     def __getitem__(self, key: str) -> Layer | None:
         """The layer, unless there is none or somebody removed it by hand."""
@@ -61,7 +81,8 @@ class LayerSet:
     def remove(self, key: str) -> None:
         layer = self[key]
         if layer is not None:
-            self.viewer.layers.remove(layer)
+            with self.at_once():
+                self.viewer.layers.remove(layer)
         gone = self._layers.pop(key, None)
         if gone is not None:
             self._visible_before.pop(gone, None)
@@ -70,8 +91,9 @@ class LayerSet:
         """Remove all of them; no rule holds any more."""
         if self.viewer.layers.selection.active in self._layers.values():
             self.viewer.layers.selection.clear()  # or each one that goes hands over to the next
-        for key in [*self._layers]:
-            self.remove(key)
+        with self.at_once():
+            for key in [*self._layers]:
+                self.remove(key)
         self._rules.clear()
         self._visible_before.clear()
 
@@ -113,18 +135,3 @@ class LayerSet:
         below = [index + 1 for place, index in places.items() if place < own]
         above = [index for place, index in places.items() if place > own]
         return max(below) if below else min(above, default=len(layers))
-
-
-@contextmanager
-def all_at_once(viewer: napari.Viewer) -> Iterator[None]:
-    """Add or remove several layers as one.
-
-    napari arranges its scene after every one, and before that looks for garbage among everything
-    that Python has loaded: a third of a second a layer, for nothing that is new.
-    """
-    gc.freeze()
-    try:
-        with viewer.layers.batched_update():
-            yield
-    finally:
-        gc.unfreeze()

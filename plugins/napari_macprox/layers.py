@@ -16,7 +16,7 @@ from napari_macprox.conversion import (
     colours_of,
     pixel_layers,
 )
-from napari_macprox.layer_set import LayerSet, all_at_once
+from napari_macprox.layer_set import LayerSet
 from napari_macprox.staging import Later
 from napari_macprox.strokes import (
     NO_STROKES,
@@ -93,7 +93,7 @@ class ReviewLayers:
         self._redrawn = bool(session.corrections.redraws)
         self._stain = [layer[1]["name"] for layer in stain]
         self._set.order = [*self._stain, "cells", *BORDER_DETAIL]
-        with all_at_once(self.viewer):
+        with self._set.at_once():
             for layer in stain:
                 if layer[1]["visible"]:
                     self._set.put(layer[1]["name"], layer)
@@ -113,8 +113,7 @@ class ReviewLayers:
     def clear(self) -> None:
         """Take this review's layers away; those that somebody else added stay."""
         self._later.cancel()
-        with all_at_once(self.viewer):
-            self._set.clear()
+        self._set.clear()
         self._cells, self._lit, self._focus = [], [], None
         self._regions = None
 
@@ -268,7 +267,7 @@ class ReviewLayers:
         if self._regions is not None and _same_areas(regions, self._regions):
             return
         self._regions = regions
-        with all_at_once(self.viewer):
+        with self._set.at_once():
             for key in BORDER_DETAIL:
                 self._set.remove(key)
             for data in outline_layers(regions):
@@ -300,6 +299,4 @@ class ReviewLayers:
 
 def _same_areas(regions: Regions, other: Regions) -> bool:
     names = ("tissue_window", "exclusions", "tumour")
-    return all(
-        shapely.equals_identical(getattr(regions, name), getattr(other, name)) for name in names
-    )
+    return all(shapely.equals_exact(getattr(regions, name), getattr(other, name)) for name in names)

@@ -249,14 +249,21 @@ class GatesPanel(QWidget):
         """A step of the drag: nothing is decided, but it can be seen."""
         if self._cut is not None:
             self._show_numbers(self._cut, gate)
-            self._lighting.start()
+            self._light()  # now, so that window and image are painted once
 
     def _light(self) -> None:
-        gate = self._histogram.gate
-        if self._cut is None or not self._lit.isChecked() or not self.isVisible():
-            self._review.layers.light(None)
+        """Outline the positive cells on their stain; when they are put out, all is as before."""
+        gate, layers = self._histogram.gate, self._review.layers
+        if self._key is None or self._cut is None or not self._is_lighting:
+            layers.focus(None)
+            layers.light(None)
         else:
-            self._review.layers.light(self._cut.lit(math.inf if gate is None else gate))
+            layers.focus(self._key[0])
+            layers.light(self._cut.lit(math.inf if gate is None else gate))
+
+    @property
+    def _is_lighting(self) -> bool:
+        return self._lit.isChecked() and self.isVisible()
 
     def showEvent(self, event) -> None:
         super().showEvent(event)
