@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from qtpy.QtWidgets import QAbstractButton, QWidget
+
+from macprox.edits import EditLog, Event
 from macprox.results import SlideResult
 from macprox.review.session import ReviewSession
 from napari_macprox.review import Review
@@ -51,3 +54,30 @@ class BenchReview(Review):
         self._show_slide(ReviewSession.open(result.path, reviewer))
         assert self.session is not None
         return self.session
+
+
+def on_bench(
+    qtbot, panel: Callable[[Review], Any], result: SlideResult, size: tuple[int, int] | None = None
+):
+    """A panel that is shown, with a slide under review; ``panel.review`` is its review."""
+    review = BenchReview()
+    shown = panel(review)
+    qtbot.addWidget(shown)
+    if size is not None:
+        shown.resize(*size)
+    shown.show()
+    qtbot.waitExposed(shown)
+    review.show(result)
+    shown.review = review
+    return shown
+
+
+def button(panel: QWidget, text: str) -> QAbstractButton:
+    """The one whose text begins so."""
+    (found,) = (b for b in panel.findChildren(QAbstractButton) if b.text().startswith(text))
+    return found
+
+
+def logged(panel) -> list[Event]:
+    """What was decided on the slide of a panel on the bench."""
+    return EditLog(panel.review.session.result.folder.edits).read()

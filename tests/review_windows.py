@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from qtpy.QtWidgets import QApplication
 
+from macprox.edits import EditLog, Event
+
 
 def opened(qtbot, viewer, result, reviewer: str = "A. Reviewer"):
     """The review of a result, once its numbers belong to its cells."""
@@ -30,3 +32,8 @@ def let_run() -> None:
     """What was put off to the next turn of the event loop."""
     for _ in range(5):
         QApplication.processEvents()
+
+
+def log(review) -> list[Event]:
+    """What was decided on the open slide."""
+    return EditLog(review.session.result.folder.edits).read()

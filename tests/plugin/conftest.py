@@ -37,6 +37,14 @@ def moved(result, tmp_path) -> mp.SlideResult:
     return mp.open_result(tmp_path / "results" / "slides" / result.slide_id)
 
 
+@pytest.fixture
+def review(screen, make_napari_viewer, qtbot, moved):
+    """The same slide under review in a real viewer."""
+    from review_windows import opened
+
+    return opened(qtbot, make_napari_viewer(show=True), moved)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_remembered(tmp_path) -> None:
     """Reviewers' names of a test are neither found nor left in the settings of who runs it."""

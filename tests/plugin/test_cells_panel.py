@@ -9,17 +9,12 @@ pytest.importorskip("pytestqt", reason="needs the test extra")
 
 from napari.utils.key_bindings import coerce_keybinding
 
-from macprox.edits import CellDeleted, CellMarked, EditLog, PhenotypeSet
+from macprox.edits import CellDeleted, CellMarked, PhenotypeSet
 from napari_macprox.panels import cells as cells_module
 from napari_macprox.panels.cells import CellsPanel
-from review_windows import let_run, opened, settled
+from review_windows import let_run, log, settled
 
 pytestmark = pytest.mark.usefixtures("screen")
-
-
-@pytest.fixture
-def review(screen, make_napari_viewer, qtbot, moved):
-    return opened(qtbot, make_napari_viewer(show=True), moved)
 
 
 @pytest.fixture
@@ -33,10 +28,6 @@ def panel(review, qtbot):
 def round_cell(review, phenotype="Tumour", number=3):
     cells = review.session.called.cells
     return cells[(cells["phenotype"] == phenotype) & (cells["solidity"] > 0.95)].iloc[number]
-
-
-def log(review):
-    return EditLog(review.session.result.folder.edits).read()
 
 
 def press(review, key):

@@ -7,17 +7,12 @@ import shapely
 pytest.importorskip("napari", reason="needs the napari extra")
 pytest.importorskip("pytestqt", reason="needs the test extra")
 
-from macprox.edits import CellsRedrawn, EditLog
+from macprox.edits import CellsRedrawn
 from napari_macprox.crop_layers import most_under
 from napari_macprox.panels.outline_editor import OutlineEditor
-from review_windows import let_run, opened, settled
+from review_windows import let_run, log, settled
 
 pytestmark = pytest.mark.usefixtures("screen")
-
-
-@pytest.fixture
-def review(screen, make_napari_viewer, qtbot, moved):
-    return opened(qtbot, make_napari_viewer(show=True), moved)
 
 
 @pytest.fixture
@@ -33,10 +28,6 @@ def round_cell(review, number=0):
     cells = review.session.called.cells
     cells = cells[(cells["solidity"] > 0.95) & cells["x_um"].between(60, 250)]
     return cells[cells["y_um"].between(60, 250)].iloc[number]
-
-
-def log(review):
-    return EditLog(review.session.result.folder.edits).read()
 
 
 def test_a_crop_lies_on_the_slide_and_hides_the_cells(editor, review):

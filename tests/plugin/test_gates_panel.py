@@ -19,7 +19,7 @@ from macprox.review.gates.copying import GateCopy, Target
 from napari_macprox.histogram import GateHistogram
 from napari_macprox.panels.copy_dialog import CopyDialog
 from napari_macprox.panels.gates import GatesPanel
-from review_bench import BenchReview
+from review_bench import BenchReview, button, logged, on_bench
 
 pytestmark = pytest.mark.usefixtures("screen")
 
@@ -38,21 +38,9 @@ def study_is_auto(moved):
 
 @pytest.fixture
 def panel(qtbot, study_is_auto) -> GatesPanel:
-    review = BenchReview()
-    panel = GatesPanel(review)
-    qtbot.addWidget(panel)
-    panel.resize(380, 700)
-    panel.show()
-    qtbot.waitExposed(panel)
-    review.show(study_is_auto)
+    panel = on_bench(qtbot, GatesPanel, study_is_auto, (380, 700))
     panel.choose("CD68")
-    panel.review = review
     return panel
-
-
-def button(panel, text: str) -> QAbstractButton:
-    (found,) = (b for b in panel.findChildren(QAbstractButton) if b.text().startswith(text))
-    return found
 
 
 def histogram(panel) -> GateHistogram:
@@ -74,10 +62,6 @@ def rows(panel) -> list[list[str]]:
     tree = panel.findChild(QTreeWidget)
     items = (tree.topLevelItem(i) for i in range(tree.topLevelItemCount()))
     return [[item.text(column).strip() for column in range(4)] for item in items]
-
-
-def logged(panel) -> list:
-    return EditLog(panel.review.session.result.folder.edits).read()
 
 
 def test_every_marker_is_listed_with_gate_share_and_state(panel):

@@ -14,31 +14,18 @@ from macprox.report.style import phenotype_colours
 from macprox.review.question.answer import Curve, nearest_lines
 from napari_macprox.curve_chart import CurveChart, distance_ticks, share_range, share_ticks
 from napari_macprox.panels.proximity import ProximityPanel
-from review_bench import BenchReview
+from review_bench import BenchReview, button, on_bench
 
 pytestmark = pytest.mark.usefixtures("screen")
 
 
 @pytest.fixture
 def panel(qtbot, moved) -> ProximityPanel:
-    review = BenchReview()
-    panel = ProximityPanel(review)
-    qtbot.addWidget(panel)
-    panel.resize(380, 800)
-    panel.show()
-    qtbot.waitExposed(panel)
-    review.show(moved)
-    panel.review = review
-    return panel
+    return on_bench(qtbot, ProximityPanel, moved, (380, 800))
 
 
 def texts(panel) -> list[str]:
     return [label.text() for label in panel.findChildren(QLabel) if label.isVisible()]
-
-
-def box(panel, text: str) -> QAbstractButton:
-    (found,) = (b for b in panel.findChildren(QAbstractButton) if b.text().startswith(text))
-    return found
 
 
 def test_the_answer_is_shown_in_words_and_numbers(panel):
@@ -69,23 +56,23 @@ def test_lines_of_the_chosen_class_and_bands_are_asked_of_the_layers(qtbot, pane
     session, layers = panel.review.session, panel.review.layers
     assert layers.last("lines") is None
     assert layers.last("bands") is None
-    box(panel, "Lines").click()
+    button(panel, "Lines").click()
     name = panel.findChild(QComboBox).currentData()
     expected = nearest_lines(session.called, session.study, name)
     assert len(expected) > 10
     assert np.array_equal(layers.last("lines"), expected)
-    box(panel, "Bands").click()
+    button(panel, "Bands").click()
     assert layers.last("bands") is session.called.regions
-    box(panel, "Lines").click()
-    box(panel, "Bands").click()
+    button(panel, "Lines").click()
+    button(panel, "Bands").click()
     assert layers.last("lines") is None
     assert layers.last("bands") is None
 
 
 def test_another_slide_starts_without_lines(panel, moved):
-    box(panel, "Lines").click()
+    button(panel, "Lines").click()
     panel.review.show(moved)
-    assert not box(panel, "Lines").isChecked()
+    assert not button(panel, "Lines").isChecked()
     assert panel.review.layers.last("lines") is None
 
 

@@ -9,16 +9,11 @@ pytest.importorskip("pytestqt", reason="needs the test extra")
 
 from macprox.edits import EditLog
 from napari_macprox.panels.regions import BY_CORNERS, RegionsPanel
-from review_windows import let_run, opened, settled
+from review_windows import let_run, settled
 
 pytestmark = pytest.mark.usefixtures("screen")
 
 SQUARE = np.array([[50, 60], [50, 160], [150, 160], [150, 60]], float)  # (y_um, x_um)
-
-
-@pytest.fixture
-def review(screen, make_napari_viewer, qtbot, moved):
-    return opened(qtbot, make_napari_viewer(show=True), moved)
 
 
 @pytest.fixture

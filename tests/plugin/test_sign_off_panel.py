@@ -9,10 +9,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QLabel, QLineEdit, QTextEdit
 
 import small_runs
-from macprox.edits import EditLog, SignedOff, SignOffWithdrawn
+from macprox.edits import SignedOff, SignOffWithdrawn
 from napari_macprox import remembered
 from napari_macprox.panels.sign_off import SignOffPanel
-from review_bench import BenchReview
+from review_bench import BenchReview, button, logged, on_bench
 
 pytestmark = pytest.mark.usefixtures("screen")
 
@@ -21,27 +21,11 @@ LEFT = Qt.MouseButton.LeftButton
 
 @pytest.fixture
 def panel(qtbot, moved) -> SignOffPanel:
-    review = BenchReview()
-    panel = SignOffPanel(review)
-    qtbot.addWidget(panel)
-    panel.show()
-    qtbot.waitExposed(panel)
-    review.show(moved)
-    panel.review = review
-    return panel
+    return on_bench(qtbot, SignOffPanel, moved)
 
 
 def texts(panel) -> str:
     return " ".join(label.text() for label in panel.findChildren(QLabel))
-
-
-def button(panel, text: str) -> QAbstractButton:
-    (found,) = (b for b in panel.findChildren(QAbstractButton) if b.text().startswith(text))
-    return found
-
-
-def logged(panel) -> list:
-    return EditLog(panel.review.session.result.folder.edits).read()
 
 
 def test_signing_writes_name_and_comment(qtbot, panel):

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QAbstractButton, QFileDialog, QLabel, QTableWidget
 
 from macprox.review.slides.listing import TITLES
 from napari_macprox.panels.slides import SETTLE_MS, SlidesPanel
-from review_bench import BenchReview
+from review_bench import BenchReview, on_bench
 
 pytestmark = pytest.mark.usefixtures("screen")
 
@@ -23,16 +23,8 @@ LEFT = Qt.MouseButton.LeftButton
 def panel(qtbot, moved) -> SlidesPanel:
     for name in ("a_second", "z_third"):
         shutil.copytree(moved.path, moved.path.parent / name)
-    review = BenchReview()
-    review.opened_paths = []
-    review.open_slide = review.opened_paths.append
-    panel = SlidesPanel(review)
-    qtbot.addWidget(panel)
-    panel.resize(400, 500)
-    panel.show()
-    qtbot.waitExposed(panel)
-    review.show(moved)
-    panel.review = review
+    panel = on_bench(qtbot, SlidesPanel, moved, (400, 500))
+    panel.review.open_slide = panel.review.opened_paths.append
     return panel
 
 

@@ -11,14 +11,9 @@ from macprox.edits import EditLog
 from macprox.review.verification.agreement import UNSURE
 from macprox.review.verification.blind import Verification
 from napari_macprox.panels.verification import VerificationPanel
-from review_windows import let_run, opened
+from review_windows import let_run
 
 pytestmark = pytest.mark.usefixtures("screen")
-
-
-@pytest.fixture
-def review(screen, make_napari_viewer, qtbot, moved):
-    return opened(qtbot, make_napari_viewer(show=True), moved)
 
 
 @pytest.fixture
