@@ -9,8 +9,8 @@ from macprox.review.question.answer import answer
 from macprox.review.question.headline import class_noun, headline_sides, shares_title
 from macprox.review.recalculation import recalculate
 from macprox.review.session import ReviewSession
+from macprox.review.signing import open_points, signed_text
 from macprox.review.slides.listing import STATUS_SIGNS, TITLES, entries, progress
-from macprox.review.slides.signing import open_points, signed_text
 from macprox.review.slides.table import slides_table
 
 NBSP = "\u00a0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QLineEdit, QTextEdit, QWidget
 
-from macprox.review.slides.signing import open_points, signed_text
+from macprox.review.signing import open_points, signed_text
 from napari_macprox import remembered
 from napari_macprox.panels.furniture import button, column, heading, row, sentence
 from napari_macprox.review import Review

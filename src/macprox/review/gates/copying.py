@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from macprox.pipeline.run import GIVEN_FORMAT
 from macprox.results import SlideResult
 from macprox.review.gates.population import Population
 from macprox.review.gates.states import standing_gate
+from macprox.review.slides.notices import read_only_reason
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,8 @@ def _gates_of(folder: SlideFolder, copied: GateCopy) -> tuple[pd.DataFrame, Corr
         raise ResultError("Its cells came as a table of another tool and have no gates.")
     if not (folder.cells.exists() and folder.gates.exists()):
         raise ResultError("It is not finished: there are no cells to gate yet.")
-    target = folder.edits if folder.edits.exists() else folder.path
-    if not os.access(target, os.W_OK):
-        raise ResultError(f"{target} cannot be written. Ask for the right to write.")
+    if reason := read_only_reason(folder):
+        raise ResultError(reason)
     gates = result.gates()
     for name in filter(None, (copied.marker, copied.parent)):
         if gate_of(gates, name) is None:

@@ -1,1 +1,1 @@
-"""The result folder: how far its slides have come, what is wrong with one, who stands by it."""
+"""The result folder: how far its slides have come, what is wrong with one, where its image is."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from macprox.report.numbers import DASH
 from macprox.review.verification.agreement import Kappa, ReaderAgreement
 
 COLUMNS = ("Phenotype", "Right", "Found", "Called /mm²", "Truly /mm²")
@@ -25,7 +26,6 @@ WORDS = (
     (0.2, "fair"),
     (-1.0, "slight or none"),
 )
-DASH = "–"
 
 
 def kappa_text(kappa: Kappa) -> str:
