@@ -294,7 +294,8 @@ class ReviewLayers:
             view.fill_again()
         layer = self._set[key]
         if layer is not None:
-            layer.refresh(extent=False, thumbnail=False, highlight=False)
+            with self.viewer.layers.events.blocker_all():  # the list would paint itself anew
+                layer.refresh(extent=False, thumbnail=False, highlight=False)
 
 
 def _same_areas(regions: Regions, other: Regions) -> bool:

@@ -209,6 +209,9 @@ class GatesPanel(QWidget):
         self._numbers.setText(cut.positive_text(gate))
         self._doubt.setText(cut.sensitivity_text(gate))
         self._list.show_current(gate, cut.population.percent_positive(gate))
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()  # now, or the window is painted a second time for it
 
     def _ask_behind(self, session: ReviewSession, key: Key) -> None:
         """The other slides and the proposal, which take a moment: once a gate."""
