@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import zarr
 
 import macprox as mp
 from macprox.celltable import OTHER
-from macprox.errors import MacproxError
+from macprox.errors import MacproxError, ResultError
 from macprox.report.overview import (
     MACROPHAGE_MARKER_COLOURS,
     NUCLEUS_COLOUR,
@@ -160,11 +159,18 @@ def pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
     if slide.fingerprint != source["fingerprint"]:
         reason = f"{slide.path} is no longer the file that these results were made from"
         return _overview_layers(result, colours), f"Shown at low resolution: {reason}."
-    return slide_layers(slide, colours, result.overview()), None
+    return slide_layers(slide, colours, _overview(result)), None
+
+
+def _overview(result: SlideResult) -> Overview | None:
+    try:
+        return result.overview()
+    except ResultError:  # the slide can be looked at without
+        return None
 
 
 def _overview_layers(result: SlideResult, colours: Mapping[str, str]) -> list[LayerData]:
-    overview = result.overview()
+    overview = _overview(result)
     if overview is None:
         return []
     layers: list[LayerData] = []
@@ -195,7 +201,9 @@ def cell_layer(result: SlideResult, cells: pd.DataFrame) -> tuple[LayerData, lis
     """
     colours = colours_of(result.study, cells)
     about = {"name": "cells", "blending": "translucent"} | _from(result.slide_id, result.path)
-    if not result.folder.labels.exists():
+    try:
+        levels = result.label_levels("cells")
+    except ResultError:  # none, or damaged: cells are seen all the same
         return _points(cells, colours, about), []
     about |= placed(result.pixel_size_um) | {"opacity": CELL_OPACITY}
     tints = {name: c + FAINT_ALPHA if name == OTHER else c for name, c in colours.items()}
@@ -203,16 +211,10 @@ def cell_layer(result: SlideResult, cells: pd.DataFrame) -> tuple[LayerData, lis
     names = ["none", *colours, LEFT_OUT]
     about["features"] = {"index": [*range(len(names))], "phenotype": names}
     classes = classes_of(cells, colours)
-    views = [ClassView(ids, classes) for ids in _label_levels(result.folder.labels / "cells")]
+    # Zarr arrays: napari keeps what dask arrays gave it, and would show old classes.
+    views = [ClassView(ids, classes) for ids in levels]
     about["multiscale"] = len(views) > 1
     return (whole_or_pyramid(views), about, "labels"), views
-
-
-def _label_levels(group: Path) -> list[zarr.Array]:
-    """Zarr arrays, full resolution first; napari keeps dask results and would show old classes."""
-    attributes: Any = zarr.open_group(str(group), mode="r").attrs["ome"]
-    paths = [level["path"] for level in attributes["multiscales"][0]["datasets"]]
-    return [zarr.open_array(str(group / path), mode="r") for path in paths]
 
 
 def colours_of(study: Study, cells: pd.DataFrame) -> dict[str, str]:

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QButtonGroup,
+    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -22,6 +23,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from macprox.io.slide_names import is_tiff
+from macprox.review.slides.notices import INFO, Notice
 from napari_macprox.keys import Keys
 from napari_macprox.messages import Messages
 from napari_macprox.panels.cells import CellsPanel
@@ -137,6 +140,7 @@ class Desk(QWidget):
         review.opened.connect(self._show_slide)
         review.log_changed.connect(self._show_saved)
         review.said.connect(self.messages.say)
+        review.noticed.connect(self._notice)
         review.busy.connect(self.messages.busy)
         review.reviewer_changed.connect(self._name.setText)
 
@@ -154,10 +158,32 @@ class Desk(QWidget):
     def _show_slide(self) -> None:
         session = self.review.session
         if session is not None:
+            self.messages.clear()  # they were about another slide
             self._slide.setText(session.slide_id)
             self._slide.setToolTip(str(session.result.path))
             self._saved.setText("cannot be changed" if session.read_only else "nothing to save")
             self._show_undo()
+
+    def _notice(self, notice: Notice) -> None:
+        self.messages.say(notice.text, notice.level)
+        if notice.about == "image" and notice.level != INFO:
+            self.messages.offer(
+                notice.text, "Find the image…", "Say where the slide's image is now",
+                self._find_image,
+            )  # fmt: skip
+
+    def _find_image(self) -> None:
+        session = self.review.session
+        if session is None:
+            return
+        before = Path(session.result.manifest["source"]["path"])
+        title = f"Where is the image of {session.slide_id}? It was {before}"
+        if is_tiff(before):
+            chosen, _ = QFileDialog.getOpenFileName(self, title)
+        else:
+            chosen = QFileDialog.getExistingDirectory(self, title)
+        if chosen:
+            self.review.find_image(chosen)
 
     def _show_saved(self) -> None:
         session = self.review.session

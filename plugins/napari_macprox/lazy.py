@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import binary_dilation
 
+from macprox.errors import MacproxError
 from macprox.slide import Slide
+
+_told: set[str] = set()  # files that a sentence was said about
 
 
 class SlidePlane:
@@ -30,7 +33,12 @@ class SlidePlane:
         rows, columns = _two_axes(key)
         y, of_y = _box(rows, self.shape[0])
         x, of_x = _box(columns, self.shape[1])
-        return self._slide.read(self._channel, y, x, level=self._level)[of_y, of_x]
+        try:
+            pixels = self._slide.read(self._channel, y, x, level=self._level)
+        except MacproxError as error:
+            _tell_once(self._slide.path, str(error))
+            pixels = np.zeros((y.stop - y.start, x.stop - x.start), self.dtype)
+        return pixels[of_y, of_x]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:, :], dtype=dtype)
@@ -101,15 +109,23 @@ class LabelPlane:
         """Ids as indices, so that looking them up needs no conversion."""
         place = _place(key, self.shape)
         if place is None:
-            return np.asarray(self.labels[key]).astype(np.intp)
+            return self._read(key)
         if place not in self._kept:
             while len(self._kept) >= self.N_KEPT:
                 oldest = next(iter(self._kept))
                 del self._kept[oldest]
                 self._rims = {key: ids for key, ids in self._rims.items() if key[0] != oldest}
-            self._kept[place] = np.asarray(self.labels[key]).astype(np.intp)
+            self._kept[place] = self._read(key)
             self.n_read_px += self._kept[place].size
         return self._kept[place]
+
+    def _read(self, key: Any) -> np.ndarray:
+        try:
+            found = self.labels[key]
+        except (OSError, RuntimeError, ValueError) as error:  # a damaged chunk
+            _tell_once(getattr(self.labels, "store_path", ""), str(error))
+            found = np.broadcast_to(np.intp(0), self.shape)[key]
+        return np.asarray(found).astype(np.intp)
 
     def rims(self, key: Any, rim_px: int) -> np.ndarray:
         """The ids without the inside of each cell: so many of its outermost pixels are left."""
@@ -125,7 +141,7 @@ class LabelPlane:
         """The id of one pixel; 0 beyond the edges."""
         height, width = self.shape
         there = 0 <= row < height and 0 <= column < width
-        return int(self.labels[row, column]) if there else 0
+        return int(self._read((row, column))) if there else 0
 
     def forget(self) -> None:
         """The labels on disk have changed."""
@@ -216,3 +232,16 @@ def _box(part: Any, length: int) -> tuple[slice, Any]:
         return slice(start, max(start, stop)), slice(None, None, step)
     place = range(length)[part]  # negative counts from the end, beyond it is an IndexError
     return slice(place, place + 1), 0
+
+
+def _tell_once(path: Any, reason: str) -> None:
+    """A file that is lost or damaged while it is looked at: black there, not a dialog a step."""
+    if str(path) in _told:
+        return
+    _told.add(str(path))
+    from napari.utils.notifications import show_warning  # layer data can be made without a window
+
+    show_warning(
+        f"A part of {path} cannot be read and stays empty ({' '.join(reason.split())}). Bring the "
+        "file back, or copy it again, and open the slide once more."
+    )

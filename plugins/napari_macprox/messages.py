@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from napari_macprox.panels.furniture import button
 
 SIGNS = {"info": "ℹ", "warning": "⚠", "error": "✖", "stop": "✖"}
 BARS = {"info": "#4a7fa8", "warning": "#c98a1b", "error": "#b3423a", "stop": "#b3423a"}
@@ -35,6 +39,12 @@ class Messages(QWidget):
         if level == "info":
             QTimer.singleShot(INFO_MS, note, note.leave)
 
+    def offer(self, text: str, what: str, tip: str, action: Callable[[], object]) -> None:
+        """Put a button under a sentence that is shown."""
+        for note in self._shown():
+            if note.text == text:
+                note.put_under(button(what, tip, action))
+
     def busy(self, text: str) -> None:
         self._busy.setText(f"⏳ {text}")
         self._busy.setVisible(bool(text))
@@ -59,8 +69,8 @@ class _Note(QFrame):
         self.text = text
         self.setObjectName("note")
         self.setStyleSheet(f"QFrame#note {{ border-left: 4px solid {BARS[level]}; }}")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 4, 2, 4)
+        self._grid = grid = QGridLayout(self)
+        grid.setContentsMargins(8, 4, 2, 4)
         words = QLabel(f"{SIGNS[level]}  {text}")
         words.setTextFormat(Qt.TextFormat.PlainText)  # names from files are no markup
         words.setWordWrap(True)
@@ -70,8 +80,12 @@ class _Note(QFrame):
         close.setToolTip("Read; put it away")
         close.setAutoRaise(True)
         close.clicked.connect(self.leave)
-        row.addWidget(words, 1)
-        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(words, 0, 0)
+        grid.addWidget(close, 0, 1, Qt.AlignmentFlag.AlignTop)
+        grid.setColumnStretch(0, 1)
+
+    def put_under(self, widget: QWidget) -> None:
+        self._grid.addWidget(widget, 1, 0)
 
     def leave(self) -> None:
         self.setParent(None)

@@ -50,6 +50,7 @@ class Review(QObject):
     selected_changed = Signal()
     log_changed = Signal()  # a decision was saved, or taken back
     said = Signal(str, str)  # a sentence, and "info", "warning" or "error"
+    noticed = Signal(object)  # a `Notice` about the folder of the slide that was opened
     busy = Signal(str)  # what is going on; empty when nothing is
     reviewer_changed = Signal(str)
 
@@ -156,7 +157,7 @@ class Review(QObject):
         self.layers.show(session)
         self.opened.emit()
         for notice in session.notices:
-            self.said.emit(notice.text, notice.level)
+            self.noticed.emit(notice)
         self._recalculate()
 
     # Decisions.
@@ -167,10 +168,9 @@ class Review(QObject):
         """Let the session decide something; False, and a notice, where it cannot be."""
         if self.session is None:
             return False
-        try:
-            action(self.session)
-        except MacproxError as error:
-            self.said.emit(str(error), "warning")
+        error = Outcome.of(action, self.session).error
+        if error is not None:
+            self._explain(error)
             return False
         self.log_changed.emit()
         if needs_recalculation:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,7 @@ from macprox.study import Study
 if TYPE_CHECKING:
     import dask.array as da
     import pandas as pd
+    import zarr
     from shapely import MultiPolygon
 
     from macprox.regions import Regions
@@ -116,7 +119,8 @@ class SlideResult:
         from macprox.io.region_files import read_regions
 
         self._require(self.folder.regions)
-        return read_regions(self.folder.regions, self.pixel_size_um)
+        with _damage_told(self.folder.regions):
+            return read_regions(self.folder.regions, self.pixel_size_um)
 
     def artefacts(self) -> tuple[tuple[str, MultiPolygon], ...]:
         """Areas that are out of focus, saturated, folded ..., by reason; micrometres.
@@ -127,7 +131,8 @@ class SlideResult:
 
         if not self.folder.quality.exists():
             return ()
-        return read_artefacts(self.folder.quality, self.pixel_size_um)
+        with _damage_told(self.folder.quality):
+            return read_artefacts(self.folder.quality, self.pixel_size_um)
 
     def window(self) -> Window:
         """Where cells could have been observed: the tissue window without the exclusions."""
@@ -154,15 +159,46 @@ class SlideResult:
         self._require(path)
         return da.from_zarr(str(path))
 
+    def label_levels(self, name: str = "cells") -> list[zarr.Array]:
+        """The label pyramid, full resolution first; no pixel is read.
+
+        Raises
+        ------
+        ResultError
+            If a level is missing or damaged.
+        """
+        import zarr
+
+        place = self.folder.labels / name
+        try:
+            described: Any = zarr.open_group(str(place), mode="r").attrs["ome"]
+            paths = [level["path"] for level in described["multiscales"][0]["datasets"]]
+            return [zarr.open_array(str(place / path), mode="r") for path in paths]
+        except (OSError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())
+            raise ResultError(f"The outlines in {place} cannot be read ({reason}).") from error
+
     def overview(self) -> Overview | None:
-        """The slide for people: 4 um per pixel, finer if it is small; None without pixels."""
+        """The slide for people: 4 um per pixel, finer if it is small; None without pixels.
+
+        Raises
+        ------
+        ResultError
+            If it is damaged.
+        """
         import zarr
 
         folder = self.folder
         path = folder.picture if folder.picture.exists() else folder.overview
         if not path.exists():
             return None
-        stored = zarr.open_array(str(path), mode="r")
+        try:
+            stored = zarr.open_array(str(path), mode="r")
+        except (OSError, ValueError, KeyError) as error:
+            raise ResultError(
+                f"The overview {path} is damaged. Delete that folder and run the slide again; "
+                "corrections are kept."
+            ) from error
         facts: dict[str, Any] = dict(stored.attrs)
         step = max(1, -(-max(stored.shape[1:]) // OVERVIEW_SIDE_PX))
         return Overview(
@@ -184,6 +220,18 @@ class SlideResult:
             f"Slide {self.slide_id!r} has no {what} in {self.path}: the run stopped before it. "
             "Run the same `macprox run` command again; it goes on from there."
         )
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """What to do about a file of ours: others, drawn in QuPath, are to be exported again."""
+    try:
+        yield
+    except ResultError as error:
+        raise ResultError(
+            f"{path} is damaged ({error}) Delete this file and give the slide to `macprox run` "
+            "again: it makes what is missing, and keeps corrections."
+        ) from error
 
 
 def open_result(path: str | Path) -> SlideResult:

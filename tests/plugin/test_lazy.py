@@ -165,3 +165,22 @@ def test_a_coarse_plane_indexes_like_the_array_it_stands_for(key):
     whole = np.repeat(np.repeat(np.rint(coarse).astype(np.uint16), 4, axis=0), 4, axis=1)
     assert np.array_equal(plane[key], whole[key])
     assert (np.asarray(plane).shape, plane.dtype, plane.size) == ((96, 128), np.uint16, 96 * 128)
+
+
+def test_what_is_lost_while_it_is_looked_at_is_empty_and_told_once(monkeypatch):
+    said = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", said.append)
+
+    class Damaged:
+        shape, store_path = (8, 8), "labels.zarr/cells/0"
+
+        def __getitem__(self, key):
+            raise RuntimeError("Zstd decompression error")
+
+    plane = LabelPlane(Damaged())
+    for _ in range(3):
+        plane.forget()
+        assert not plane.ids((slice(0, 4), slice(0, 4))).any()
+    assert plane.at(3, 3) == 0
+    assert len(said) == 1
+    assert "labels.zarr/cells/0 cannot be read and stays empty" in said[0]

@@ -251,16 +251,17 @@ class ReviewSession:
         self.notices = tuple(folder_notices(self.result.path))
 
     def _standing(self) -> Standing:
+        """What a decision starts from; a mistake where nothing can be decided."""
+        if self.is_given:
+            raise MacproxError(
+                "These cells came as a table of another tool, with their phenotypes: there is "
+                "nothing here to decide anew. Correct them there and run `macprox stats` again."
+            )
         return Standing(self.slide_id, self.reviewer, self.study, self.called, self.corrections)
 
     def _decide(self, decision: Decision) -> bool:
         """Write it down; False if there was nothing to decide."""
         if not decision.events:
             return False
-        if self.is_given:
-            raise MacproxError(
-                "These cells came as a table of another tool, with their phenotypes: there is "
-                "nothing here to decide anew. Correct them there and run `macprox stats` again."
-            )
         self._journal.add(decision.text, decision.events)
         return True

@@ -10,11 +10,12 @@ from typing import Any
 
 from macprox import __version__
 from macprox.edits import EditLog
-from macprox.errors import MacproxError
+from macprox.errors import MacproxError, ResultError
 from macprox.io.images import open_slide
 from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest
 from macprox.pipeline.run import GIVEN_FORMAT, is_current
 from macprox.report.rows import micrometres
+from macprox.results import SlideResult
 from macprox.study import Study
 
 INFO, WARNING, STOP = "info", "warning", "stop"
@@ -22,7 +23,7 @@ _LEVELS = (STOP, WARNING, INFO)
 # Without these columns a cell cannot be shown, and without the others not counted; tables of other
 # tools have only the first.
 SHOWN_COLUMNS = frozenset({"cell_id", "x_um", "y_um", "phenotype"})
-COUNTED_COLUMNS = frozenset({"in_window", "excluded"})
+COUNTED_COLUMNS = frozenset({"in_window", "excluded", "anchor_px"})
 RUN_AGAIN = "Run the same `macprox run` command again; it goes on from there."
 
 
@@ -85,7 +86,7 @@ def _notices(folder: SlideFolder) -> Iterator[Notice]:
         yield Notice(WARNING, reason, "rights")
     log = list(_log(folder))
     yield from log
-    if "source" in manifest:
+    if "pixel_size_um" in manifest.get("source", {}):
         yield from _image(folder, manifest["source"])
     if unfinished:
         return
@@ -114,7 +115,7 @@ def _unfinished(folder: SlideFolder, manifest: dict[str, Any]) -> Iterator[Notic
     if manifest.get("failure"):
         text = f"The run of this slide failed: {manifest['failure']} Mend that, then: {RUN_AGAIN}"
         yield Notice(STOP, text)
-    elif "source" not in manifest or "analysis" not in manifest["stages"]:
+    elif "pixel_size_um" not in manifest.get("source", {}) or "analysis" not in manifest["stages"]:
         done = ", ".join(manifest["stages"]) or "nothing"
         yield Notice(STOP, f"This result is half written (done: {done}). {RUN_AGAIN}")
     else:
@@ -179,14 +180,26 @@ def _image(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]:
 def _labels(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]:
     if source.get("format") == GIVEN_FORMAT:
         return
-    missing = [name for name in LABEL_NAMES if not (folder.labels / name / "zarr.json").exists()]
-    if missing:
+    lacking = {name: why for name in LABEL_NAMES if (why := _unreadable(folder, name))}
+    if lacking:
+        are = "missing" if "missing" in lacking.values() else "damaged"
         text = (
-            f"The outlines of {' and '.join(missing)} are missing ({folder.labels}). Cells can be "
-            "looked at as points and named; to draw cells, copy labels.zarr back or give the slide "
-            "to `macprox run` again."
+            f"The outlines of {' and '.join(lacking)} are {are} ({folder.labels}). Cells can be "
+            "looked at as points and named; to draw cells, copy labels.zarr back, or delete what "
+            "is left of it and give the slide to `macprox run` again: corrections are kept."
         )
         yield Notice(WARNING, text, "labels")
+
+
+def _unreadable(folder: SlideFolder, name: str) -> str:
+    """Whether a label image is missing or damaged; empty if it is neither."""
+    if not (folder.labels / name / "zarr.json").exists():
+        return "missing"
+    try:
+        SlideResult(folder.path).label_levels(name)
+    except ResultError:
+        return "damaged"
+    return ""
 
 
 def _log(folder: SlideFolder) -> Iterator[Notice]:

@@ -32,8 +32,9 @@ def relocate(result: SlideResult, path: str | Path) -> SlideResult:
     slide = open_slide(path, pixel_size_um=source["pixel_size_um"], slide_id=result.slide_id)
     if slide.fingerprint != source["fingerprint"]:
         raise SlideError(
-            f"{path} is not the image that the cells of {result.slide_id!r} were found on; their "
-            "content differs. Choose the original file, or run the slide again with this one."
+            f"{path} is not the image that the cells of {result.slide_id!r} were found on; "
+            "name or content differs. Choose the original file under its old name, or run the "
+            "slide again with this one."
         )
     with alone_in(result.folder):
         ledger = Ledger.open(result.folder)
