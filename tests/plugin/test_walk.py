@@ -11,15 +11,14 @@ import shapely
 pytest.importorskip("napari", reason="needs the napari extra")
 pytest.importorskip("pytestqt", reason="needs the test extra")
 
-from plugin.pathologist import Pathologist
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QLineEdit
 
 import macprox as mp
 import small_runs
-from macprox.edits import EditLog
 from macprox.spatial.slide import headline
 from napari_macprox.histogram import GateHistogram
+from plugin.pathologist import Pathologist
 
 pytestmark = pytest.mark.usefixtures("screen")
 
