@@ -73,7 +73,7 @@ class SlideResult:
     @cached_property
     def study(self) -> Study:
         """The effective study, every default written out."""
-        return Study.from_toml(self.folder.path.parents[1] / STUDY_FILE)
+        return Study.from_toml(self.folder.results / STUDY_FILE)
 
     @property
     def pixel_size_um(self) -> float:
