@@ -191,6 +191,19 @@ def test_a_drawn_tumour_replaces_the_automatic_one_until_it_is_withdrawn(session
     assert recalculated(session).called.regions.tumour.area == pytest.approx(automatic)
 
 
+def test_several_drawn_areas_go_and_come_back_as_one_decision(session):
+    boxes = [shapely.box(10, y, 60, y + 50) for y in (10, 110, 210)]
+    first, *others = [session.draw_region("tumour", box) for box in boxes]
+    session.withdraw_region("tumour", first, *others)
+    assert not session.corrections.regions
+    assert session.undo() == "remove 3 areas of tumour"
+    assert len(session.corrections.regions) == 3
+    session.draw_region("tumour", shapely.box(10, 10, 60, 260), "", first, others)
+    assert list(session.corrections.regions) == [("tumour", first)]
+    session.undo()
+    assert len(session.corrections.regions) == 3
+
+
 def test_a_sign_off_holds_until_something_changes(session):
     session.sign_off(" looks right ")
     assert session.corrections.signed_off.comment == "looks right"

@@ -195,9 +195,7 @@ class RegionsPanel(QWidget):
 
         def save(now: ReviewSession) -> None:
             area = usable_area(outer, holes)
-            now.draw_region(region.kind, area, region.reason, region.region_id or None)
-            for region_id in others:
-                now.withdraw_region("tumour", region_id)
+            now.draw_region(region.kind, area, region.reason, region.region_id or None, others)
 
         if self._review.do(save):
             self.give_up()
@@ -218,14 +216,9 @@ class RegionsPanel(QWidget):
 
     def use_automatic(self) -> None:
         """Take every drawn area of tumour back."""
-        drawn = [region for region in self._regions() if region.kind == "tumour"]
-
-        def withdraw(session: ReviewSession) -> None:
-            for region in drawn:
-                session.withdraw_region("tumour", region.region_id)
-
+        drawn = [region.region_id for region in self._regions() if region.kind == "tumour"]
         if drawn:
-            self._review.do(withdraw)
+            self._review.do(lambda session: session.withdraw_region("tumour", *drawn))
 
     # What is shown.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,7 +159,12 @@ class ReviewSession:
             self.called = cells.changed(self.called, rows, excluded=True)
 
     def draw_region(
-        self, kind: str, area_um: BaseGeometry, reason: str = "", region_id: str | None = None
+        self,
+        kind: str,
+        area_um: BaseGeometry,
+        reason: str = "",
+        region_id: str | None = None,
+        instead_of: Sequence[str] = (),
     ) -> str:
         """Draw tumour or an exclusion, or draw one anew.
 
@@ -171,6 +176,8 @@ class ReviewSession:
             Why an area is left out.
         region_id : str, optional
             Of the drawing that this one replaces.
+        instead_of : sequence of str
+            Ids of other drawings of this kind that go with it, in the same decision.
 
         Returns
         -------
@@ -179,13 +186,14 @@ class ReviewSession:
         """
         region_id = region_id or uuid.uuid4().hex[:8]
         pixel_size_um = self.result.pixel_size_um
-        drawn = regions.drawn(self._standing(), (kind, region_id), area_um, reason, pixel_size_um)
+        key = (kind, region_id)
+        drawn = regions.drawn(self._standing(), key, area_um, reason, pixel_size_um, *instead_of)
         self._decide(drawn)
         return region_id
 
-    def withdraw_region(self, kind: str, region_id: str) -> None:
-        """Take a drawing back."""
-        self._decide(regions.withdrawn(self._standing(), kind, region_id))
+    def withdraw_region(self, kind: str, *region_ids: str) -> None:
+        """Take drawings of a kind back, as one decision."""
+        self._decide(regions.withdrawn(self._standing(), kind, *region_ids))
 
     def redraw(self, edit: CropEdit) -> None:
         """Put hand-drawn outlines in the place of cells; labels follow with the recalculation."""
