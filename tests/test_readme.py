@@ -75,7 +75,8 @@ def test_the_folder_shown_is_the_folder_made(sample_results):
     made = {path.name for path in sample_results.iterdir()}
     made |= {path.name for path in (sample_results / "slides" / "P01_early").iterdir()}
     shown = set(re.findall(r"^ +([\w.]+\.\w+) {2,}", README, re.M))
-    assert shown == {name for name in made if "." in name}
+    of_a_review = {"edits.jsonl"}  # nobody has reviewed these slides yet
+    assert shown - of_a_review == {name for name in made if "." in name[1:] and name[0] != "."}
 
 
 def test_pictures_and_pages_that_are_linked_exist():
