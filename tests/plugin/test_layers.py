@@ -10,12 +10,17 @@ pytest.importorskip("napari", reason="needs the napari extra")
 pytest.importorskip("pytestqt", reason="needs the test extra")
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QWidget
 
 from macprox.report.overview import contrast_limits
 from macprox.review.session import ReviewSession
 from macprox.slide import Slide
 from napari_macprox import conversion, marks
+from napari_macprox.keys import Keys
 from napari_macprox.layers import ReviewLayers
 from napari_macprox.lazy import ClassView
 from window_pictures import frame, n_coloured
@@ -245,6 +250,68 @@ def test_what_tells_a_call_is_hidden_from_a_blinded_reader(layers, viewer, sessi
     layers.blind(False)
     hidden = {layer.name for layer in viewer.layers if not layer.visible}
     assert hidden == {"tissue"}
+
+
+def shown_names(viewer) -> set[str]:
+    return {layer.name for layer in viewer.layers if layer.visible}
+
+
+def test_a_gate_s_channel_is_seen_alone_and_afterwards_all_is_as_before(layers, viewer):
+    viewer.layers["tissue"].visible = False
+    before = shown_names(viewer)
+    layers.focus("CD68")
+    assert shown_names(viewer) == {"DAPI", "CD68", "tumour border"}
+    viewer.layers["panCK"].visible = True
+    layers.focus("CD68")  # every step of a drag says so
+    assert "panCK" in shown_names(viewer)
+    layers.focus("panCK")
+    assert shown_names(viewer) == {"DAPI", "panCK", "tumour border"}
+    layers.focus(None)
+    assert shown_names(viewer) == before
+
+
+def test_a_blinded_reader_stays_so_whatever_else_is_shown_or_hidden(layers, viewer):
+    layers.focus("CD68")
+    layers.blind(True)
+    layers.focus(None)
+    assert shown_names(viewer) == {"DAPI", "panCK", "CD68"}
+    layers.blind(False)
+    assert shown_names(viewer) == set(names(viewer))
+
+
+def test_the_first_picture_is_what_is_visible_and_the_rest_comes_in_its_place(
+    viewer, session, monkeypatch, qtbot
+):
+    nuclei_only = conversion.stains(("DAPI",), session.study)
+    monkeypatch.setattr(conversion, "stains", lambda *_: nuclei_only)
+    layers = ReviewLayers(viewer)
+    layers.show(session)
+    assert names(viewer) == ["DAPI", "cells"]
+    layers.light(np.ones(9, bool))  # whatever comes first
+    every = ["DAPI", "panCK", "CD68", "cells", "tissue", "tumour border", "positive cells"]
+    qtbot.waitUntil(lambda: names(viewer) == every, timeout=5000)
+    assert viewer.layers.selection.active is viewer.layers["DAPI"]
+    layers.show(session)
+    layers.clear()  # before the rest came
+    qtbot.wait(200)
+    assert names(viewer) == []
+
+
+def test_keys_work_on_the_stain_that_is_active_and_on_what_comes_later(viewer, session, qtbot):
+    pressed = []
+    layers = ReviewLayers(viewer)
+    panel = QWidget()
+    qtbot.addWidget(panel)
+    keys = Keys(viewer, panel, {name: partial(pressed.append, name) for name in ("U", "1")})
+    keys.bind()
+    layers.show(session)
+    layers.finish()
+    canvas = viewer.window._qt_viewer.canvas.native
+    for layer in viewer.layers:
+        viewer.layers.selection.active = layer
+        qtbot.keyClick(canvas, Qt.Key.Key_U)
+        qtbot.keyClick(canvas, Qt.Key.Key_1)
+    assert pressed == ["U", "1"] * len(viewer.layers)
 
 
 def test_a_border_that_moved_is_drawn_anew_and_one_that_did_not_is_left(layers, viewer, session):
