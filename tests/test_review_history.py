@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macprox.edits import (
@@ -86,6 +86,7 @@ def journal(tmp_path) -> Journal:
     return Journal(SlideFolder(tmp_path))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(events, max_size=8))
 def test_taking_everything_back_leads_to_where_it_began(tmp_path_factory, decided):
     journal = Journal(SlideFolder(tmp_path_factory.mktemp("log")))
