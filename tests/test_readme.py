@@ -49,7 +49,7 @@ def test_both_commands_do_all_their_own_set_up():
         '.venv/bin/pip install -q -c constraints.txt -e ".[all]"',
     ]  # fmt: skip
     assert demo[2:] == [".venv/bin/macprox demo\n"]
-    assert test[2:] == [".venv/bin/pytest -n 2 --dist loadfile\n"]
+    assert test[2:] == [".venv/bin/pytest -n 2\n"]
 
 
 def test_the_pathologist_s_lines_work(desk):
