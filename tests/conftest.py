@@ -12,6 +12,13 @@ settings.load_profile("patient")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config) -> None:
+    """Without ``-n`` there is one process: pytest-xvfb would leave the windows to others."""
+    if not config.getoption("numprocesses", None):
+        config.option.dist = "no"
+
+
 def pytest_collection_modifyitems(config, items) -> None:
     """Slow tests run where ``-m`` asks for them."""
     if not config.getoption("-m"):
