@@ -229,7 +229,7 @@ class ReviewLayers:
             return
         outline = NO_STROKES
         if self._cells:
-            ids = self._cells[0].plane.labels
+            ids = self._cells[0].plane
             outline = marks.cell_outline(ids, cell_id, *xy_um, self._pixel_size_um)
         if not len(outline):
             outline = ring_around(*xy_um)

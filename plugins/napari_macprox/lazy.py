@@ -119,6 +119,10 @@ class LabelPlane:
             self.n_read_px += self._kept[place].size
         return self._kept[place]
 
+    def __getitem__(self, key: Any) -> np.ndarray:
+        """Ids that are not remembered; background where they cannot be read."""
+        return self._read(key)
+
     def _read(self, key: Any) -> np.ndarray:
         try:
             found = self.labels[key]

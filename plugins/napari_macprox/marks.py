@@ -73,7 +73,7 @@ def cell_outline(
 
     Parameters
     ----------
-    labels : array (y, x)
+    labels : array (y, x) or LabelPlane
         Cell ids at full resolution.
     cell_id : int
     x_um, y_um : float

@@ -7,6 +7,7 @@ import macprox as mp
 import slide_files
 from macprox.errors import PanelError
 from napari_macprox.lazy import ClassView, CoarsePlane, LabelPlane, SlidePlane
+from napari_macprox.marks import cell_outline
 
 KEYS = [
     (slice(None), slice(None)),
@@ -182,5 +183,6 @@ def test_what_is_lost_while_it_is_looked_at_is_empty_and_told_once(monkeypatch):
         plane.forget()
         assert not plane.ids((slice(0, 4), slice(0, 4))).any()
     assert plane.at(3, 3) == 0
+    assert len(cell_outline(plane, 5, 2.0, 2.0, 0.5)) == 0
     assert len(said) == 1
     assert "labels.zarr/cells/0 cannot be read and stays empty" in said[0]
