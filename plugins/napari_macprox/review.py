@@ -17,6 +17,7 @@ from macprox.review.recalculation import Found, Prepared, prepare, recalculate
 from macprox.review.session import ReviewSession
 from macprox.review.slides.relocation import relocate
 from napari_macprox.background import Outcome, begin
+from napari_macprox.garbage import GarbageCollector
 from napari_macprox.lasting_none import spare_none
 from napari_macprox.layers import ReviewLayers
 
@@ -47,6 +48,7 @@ class Review(QObject):
     opened = Signal()  # another slide, or the same one anew
     cells_changed = Signal()  # phenotypes, gates, regions
     answered = Signal()  # the numbers belong to the cells again
+    unanswered = Signal()  # they could not be calculated; why, was said
     selected_changed = Signal()
     log_changed = Signal()  # a decision was saved, or taken back
     said = Signal(str, str)  # a sentence, and "info", "warning" or "error"
@@ -57,6 +59,7 @@ class Review(QObject):
     def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
         spare_none()
+        GarbageCollector(self)
         self.viewer = viewer
         self.results: Path | None = None
         self.session: ReviewSession | None = None
@@ -282,6 +285,8 @@ class Review(QObject):
         self._recalculates = False
         if session is not self.session:  # what failed was another slide's
             self._recalculate()
+        elif session.is_stale:
+            self.unanswered.emit()
 
     def _install(self, session: ReviewSession, found: Found) -> None:
         self._recalculates = False

@@ -9,9 +9,11 @@ pytest.importorskip("pytestqt", reason="needs the test extra")
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel
 
+from macprox.errors import MacproxError
 from macprox.report.numbers import percent_text
 from macprox.report.style import phenotype_colours
 from macprox.review.question.answer import Curve, nearest_lines
+from napari_macprox import review as review_module
 from napari_macprox.curve_chart import CurveChart, distance_ticks, share_range, share_ticks
 from napari_macprox.panels.proximity import ProximityPanel
 from review_bench import BenchReview, button, on_bench
@@ -50,6 +52,30 @@ def test_after_a_decision_the_numbers_are_old_until_they_are_new(qtbot, panel):
     with qtbot.waitSignal(panel.review.answered):
         panel.review.undo()
     assert not [text for text in texts(panel) if text.startswith("Since you opened")]
+
+
+def test_a_failed_recalculation_is_no_running_one(qtbot, panel, monkeypatch):
+    def fail(_):
+        raise MacproxError("The disk is full.")
+
+    before = panel.review.session.answer.sentence
+    monkeypatch.setattr(review_module, "recalculate", fail)
+    with qtbot.waitSignal(panel.review.unanswered):
+        panel.review.do(lambda session: session.move_gate("CD68", 700.0))
+        assert [text for text in texts(panel) if "Being recalculated" in text]
+    assert "The disk is full." in panel.review.sentences
+    assert not [text for text in texts(panel) if "⏳" in text]
+    assert [text for text in texts(panel) if "could not be recalculated" in text]
+    assert before in texts(panel)
+    panel.review.session.answer = None  # as of a slide that was only just opened
+    panel._show_answer()
+    assert [text for text in texts(panel) if "Being calculated" in text]
+    panel.review._recalculate()
+    assert [text for text in texts(panel) if "could not be calculated" in text]
+    assert not [text for text in texts(panel) if "⏳" in text]
+    monkeypatch.undo()
+    panel.review._recalculate()
+    assert not [text for text in texts(panel) if "could not be" in text]
 
 
 def test_lines_of_the_chosen_class_and_bands_are_asked_of_the_layers(qtbot, panel):

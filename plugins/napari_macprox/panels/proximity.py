@@ -23,6 +23,14 @@ TITLE_TIPS = (
 )
 ALL_COLOUR = "#d1450b"
 OLD = "⏳ Being recalculated: these numbers are from before your last change."
+FAILED = (
+    "⚠ These numbers are from before your last change: they could not be recalculated, the message "
+    "above says why. Your decisions are saved. Open the slide again to try once more."
+)
+UNANSWERED = (
+    "⚠ This could not be calculated: the message above says why. Your decisions are saved. Open "
+    "the slide again to try once more."
+)
 
 
 class ProximityPanel(QWidget):
@@ -38,6 +46,7 @@ class ProximityPanel(QWidget):
         review.opened.connect(self._show_slide)
         review.log_changed.connect(self._show_age)
         review.answered.connect(self._show_answer)
+        review.unanswered.connect(self._show_failure)
         self._class.currentIndexChanged.connect(lambda _: self._show_class())
         self._lines.toggled.connect(lambda _: self._draw_lines())
         self._bands.toggled.connect(lambda _: self._draw_bands())
@@ -92,8 +101,16 @@ class ProximityPanel(QWidget):
     def _show_age(self) -> None:
         session = self._review.session
         is_old = session is not None and session.answer is not None and session.is_stale
+        self._age.setText(OLD)
         self._age.setVisible(is_old)
         self._chart.show_age(is_old)
+
+    def _show_failure(self) -> None:
+        """Until the next decision is calculated, or the slide opened again."""
+        self._age.setText(FAILED)
+        session = self._review.session
+        if session is not None and session.answer is None:
+            self._sentence.setText(UNANSWERED)
 
     def _show_answer(self) -> None:
         session = self._review.session
