@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from napari_macprox.conversion import LayerData
 
+OF_A_REVIEW = "macprox review"  # in the metadata: what a review that was closed leaves is known
+
 Rule = Callable[[str], bool | None]  # by a layer's key: show it, hide it, or leave it
 
 
@@ -68,6 +70,7 @@ class LayerSet:
         layers = self.viewer.layers
         active = layers.selection.active
         layer = Layer.create(*data)
+        layer.metadata[OF_A_REVIEW] = True
         self._follow_rules(key, layer)
         if active is None or active not in layers:
             layers.insert(self._place_of(key), layer)
@@ -88,7 +91,10 @@ class LayerSet:
             self._visible_before.pop(gone, None)
 
     def clear(self) -> None:
-        """Remove all of them; no rule holds any more."""
+        """Remove all of them, and those of a review that was closed; no rule holds any more."""
+        for layer in [*self.viewer.layers]:
+            if OF_A_REVIEW in layer.metadata and layer not in self._layers.values():
+                self._layers[f"left behind {id(layer)}"] = layer
         if self.viewer.layers.selection.active in self._layers.values():
             self.viewer.layers.selection.clear()  # or each one that goes hands over to the next
         with self.at_once():

@@ -48,6 +48,7 @@ def test_of_slides_asked_for_in_a_row_the_last_is_shown(who, slides):
     assert shown[-1] == "field"
 
 
+@pytest.mark.slow
 def test_a_slide_opened_while_another_fails_to_recalculate_has_its_answer(who, slides):
     who.review.open_slide(slides / "a")
     who.wait()
@@ -61,7 +62,10 @@ def test_a_slide_opened_while_another_fails_to_recalculate_has_its_answer(who, s
     assert who.review.session.answer is not None
 
 
-@pytest.mark.parametrize("what", ["opening", "recalculation", "update"])
+@pytest.mark.parametrize(
+    "what",
+    ["recalculation", *(pytest.param(w, marks=pytest.mark.slow) for w in ("opening", "update"))],
+)
 def test_a_window_closed_in_the_middle_leaves_nothing_behind(who, slides, what, caplog):
     review = who.review
     review.open_slide(slides / "a")
@@ -89,7 +93,9 @@ def test_a_review_that_was_closed_can_be_opened_again_in_the_same_window(who, sl
     who.review.open_slide(slides / "a")
     who.desk.turn_to("Cells")
     who.wait()
-    layers = len(who.viewer.layers)
+    who.review.layers.finish()
+    layers = [layer.name for layer in who.viewer.layers]
+    somebody_else_s = who.viewer.add_points([(0.0, 0.0)], name="mine")
     who.viewer.window.remove_dock_widget("all")
     who.qtbot.wait(50)
     who.look()
@@ -99,9 +105,13 @@ def test_a_review_that_was_closed_can_be_opened_again_in_the_same_window(who, sl
     who.review.open_slide(slides / "b")
     who.wait()
     assert who.review.session.answer is not None
-    assert len(who.viewer.layers) >= layers
+    who.review.layers.finish()
+    names = [layer.name for layer in who.viewer.layers if layer is not somebody_else_s]
+    assert sorted(names) == sorted(layers)  # none is left from before
+    assert somebody_else_s in who.viewer.layers
 
 
+@pytest.mark.slow
 def test_a_folder_deleted_under_the_window_is_told_and_not_made_again(who, slides):
     review, desk = who.review, who.desk
     review.open_slide(slides / "a")
