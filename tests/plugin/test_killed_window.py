@@ -21,7 +21,7 @@ from macprox.review.recalculation import recalculate
 from macprox.review.session import ReviewSession
 from review_windows import opened
 
-pytestmark = pytest.mark.usefixtures("screen")
+pytestmark = [pytest.mark.usefixtures("screen"), pytest.mark.slow]
 
 # Cuts are moved, every fourth time a cell is rubbed out; the window's own work goes on in between.
 CLICKS = """
@@ -71,7 +71,7 @@ def pixels(result: mp.SlideResult) -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL on this system")
-@pytest.mark.parametrize("attempt", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
+@pytest.mark.parametrize("attempt", [0, 1, 2])
 def test_a_window_killed_while_it_is_used_has_lost_nothing(
     moved, make_napari_viewer, qtbot, tmp_path, attempt
 ):

@@ -156,7 +156,7 @@ def pixels(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     ("seed", "n_actions"),
-    [(1, 50), *(pytest.param(seed, 150, marks=pytest.mark.slow) for seed in (1, 2, 3))],
+    [(1, 15), *(pytest.param(seed, 150, marks=pytest.mark.slow) for seed in (1, 2, 3))],
 )
 def test_whatever_is_pressed_can_be_written_and_taken_back(
     moved, make_napari_viewer, qtbot, caplog, monkeypatch, seed, n_actions
@@ -171,8 +171,8 @@ def test_whatever_is_pressed_can_be_written_and_taken_back(
     done = [monkey.act() for _ in range(n_actions)]
     who.wait()
     session = who.review.session
-    assert len({*done}) > 12  # control
-    assert len(EditLog(moved.folder.edits).read()) > n_actions // 5  # control
+    assert len({*done}) > min(n_actions // 2, 12)  # control
+    assert len(EditLog(moved.folder.edits).read()) > n_actions // 6  # control
     assert replay(EditLog(moved.folder.edits).read()) == session.corrections
     assert not session.is_stale
     assert_written(who, session)
