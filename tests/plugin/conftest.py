@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -53,6 +54,13 @@ def _nothing_remembered(tmp_path) -> None:
     except ImportError:
         return
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def _garbage_is_collected():
+    """Reviews that a test leaves behind have no event loop any more to collect it in."""
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
