@@ -18,7 +18,7 @@ from macprox.review.session import ReviewSession
 from macprox.review.slides.relocation import relocate
 from napari_macprox.background import Outcome, begin
 from napari_macprox.garbage import GarbageCollector
-from napari_macprox.lasting_none import spare_none
+from napari_macprox.lasting_constants import spare_constants
 from napari_macprox.layers import ReviewLayers
 
 SETTLE_MS = 250  # decisions that follow each other faster are answered together
@@ -58,7 +58,7 @@ class Review(QObject):
 
     def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        spare_none()
+        spare_constants()
         GarbageCollector(self)
         self.viewer = viewer
         self.results: Path | None = None
@@ -217,7 +217,7 @@ class Review(QObject):
         """Centre the canvas; without a width the zoom stays."""
         self.viewer.scene.camera.center = (0.0, y_um, x_um)
         if width_um is not None:
-            width_px = self.viewer.canvas.size[1] if hasattr(self.viewer, "canvas") else 800
+            width_px = self.viewer.canvas.size[1]
             self.viewer.scene.camera.zoom = width_px / width_um
 
     # Work beside the window.
