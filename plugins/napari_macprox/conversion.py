@@ -25,6 +25,7 @@ from macprox.report.overview import (
     stains,
 )
 from macprox.report.style import phenotype_colours
+from macprox.review.cells.decisions import phenotypes_of
 from macprox.slide import Slide
 from macprox.starter_study import guess_panel
 from napari_macprox.lazy import ClassView, CoarsePlane, SlidePlane
@@ -48,6 +49,7 @@ CELL_OPACITY = 0.6  # the stain must stay visible underneath
 UNSEEN = "transparent"
 FAINT_ALPHA = "50"  # "Other" is most of many slides and the least of their news
 LEFT_OUT = "left out"
+OVERVIEW = " (overview)"  # after a channel that is shown at low resolution
 LEFT_OUT_COLOUR = "#80808038"  # what is in no number is no more than there
 
 
@@ -176,7 +178,7 @@ def _overview_layers(result: SlideResult, colours: Mapping[str, str]) -> list[La
     layers: list[LayerData] = []
     for channel, plane in zip(overview.channels, overview.mean, strict=True):
         colour = colours.get(channel, OTHER_COLOURS[-1])
-        about = _image(f"{channel} (overview)", colour, _thinned(plane))
+        about = _image(f"{channel}{OVERVIEW}", colour, _thinned(plane))
         about |= placed(overview.pixel_size_um) | _from(result.slide_id, result.path)
         layers.append((plane, about | {"visible": channel in colours}, "image"))
     return layers
@@ -218,10 +220,9 @@ def cell_layer(result: SlideResult, cells: pd.DataFrame) -> tuple[LayerData, lis
 
 
 def colours_of(study: Study, cells: pd.DataFrame) -> dict[str, str]:
-    """The report's colours; a phenotype that only the table names comes after the study's."""
-    called = sorted(map(str, cells["phenotype"].unique()))
-    named = dict.fromkeys([*study.phenotypes, *called])
-    return phenotype_colours([*named], study.proximity.tumour, study.proximity.macrophages)
+    """The report's colours."""
+    proximity = study.proximity
+    return phenotype_colours(phenotypes_of(cells, study), proximity.tumour, proximity.macrophages)
 
 
 def _points(cells: pd.DataFrame, colours: Mapping[str, str], about: dict[str, Any]) -> LayerData:

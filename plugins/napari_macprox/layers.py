@@ -11,6 +11,7 @@ import shapely
 from napari_macprox import marks
 from napari_macprox.conversion import (
     CELL_OPACITY,
+    OVERVIEW,
     cell_layer,
     classes_of,
     colours_of,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 LIT_COLOUR = "#ffe14d"
 BORDER_DETAIL = tuple(OUTLINE_COLOURS)
 # What gives away how a cell was called, or where the tumour is: hidden while readers are blinded.
-OVERVIEW = " (overview)"
 TELLING = ("cells", "lit", "bands", "lines", "queue", *BORDER_DETAIL)
 
 

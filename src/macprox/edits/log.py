@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macprox.edits.events import Event, LineTorn, from_line, to_line
+from macprox.edits.replay import Corrections, replay
 from macprox.errors import ResultError
 
 
@@ -52,6 +53,10 @@ class EditLog:
             finally:
                 os.close(folder)
         return len(written)
+
+    def corrections(self) -> Corrections:
+        """Where the log leads, as it is on the disk now."""
+        return replay(self.read())
 
     def read(self) -> list[Event]:
         """Every event, oldest first; an unfinished last line (a crash) is left out.

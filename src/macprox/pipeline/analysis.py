@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from macprox.edits import Corrections, EditLog, lost_gates, lost_sentence, replay
+from macprox.edits import Corrections, EditLog, lost_gates, lost_sentence
 from macprox.image.quality import QualityFlag, artefact_flags, clipping_flags
 from macprox.io.atomic import write_parquet
 from macprox.io.region_files import write_regions
@@ -54,7 +54,7 @@ def review_facts(folder: SlideFolder) -> dict[str, Any]:
         ``signed_off``: None, or ``by``, ``time``, ``comment``, ``changed_since``; ``edits``: how
         many decisions of each reviewer stand.
     """
-    corrections = replay(EditLog(folder.edits).read())
+    corrections = EditLog(folder.edits).corrections()
     signed = corrections.signed_off
     facts = None
     if signed is not None:

@@ -10,7 +10,7 @@ from macprox.io.atomic import write_parquet
 from macprox.io.store import SlideFolder
 from macprox.pipeline.odd_cells import is_counted
 from macprox.pipeline.options import RunOptions
-from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, refresh_report
+from macprox.pipeline.run import finish_slide, is_given, refresh_report
 from macprox.pipeline.stages import Ledger
 from macprox.results import SlideResult
 from macprox.spatial import calibrate
@@ -48,7 +48,7 @@ def calibrate_slide(
         If the slide has no macrophages, no tumour cells or no window.
     """
     result, parameters = SlideResult(folder.path), study.proximity
-    if result.manifest["source"]["format"] != GIVEN_FORMAT:
+    if not is_given(result.manifest["source"]):
         result = finish_slide(study, folder, options)  # current, or one sentence why it cannot be
     cells = result.cells()
     if "in_window" in cells:

@@ -12,7 +12,7 @@ import pandas as pd
 from shapely import MultiPolygon
 
 from macprox.celltable import centroids_um, mean_column, positive_column
-from macprox.edits import Corrections, EditLog, apply_to_cells, replay
+from macprox.edits import Corrections, EditLog, apply_to_cells
 from macprox.io.region_files import read_artefacts
 from macprox.io.store import SlideFolder
 from macprox.phenotype.calls import call_phenotypes, inside_regions
@@ -191,7 +191,7 @@ def call_cells(
     gate_factors : mapping of str to float, optional
         See `Caller.call`.
     """
-    corrections = replay(EditLog(folder.edits).read())
+    corrections = EditLog(folder.edits).corrections()
     return Caller(cells, study, folder, source).call(corrections, gate_factors)
 
 

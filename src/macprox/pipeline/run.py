@@ -9,7 +9,7 @@ from typing import Any
 
 import zarr
 
-from macprox.edits import Corrections, EditLog, replay
+from macprox.edits import Corrections, EditLog
 from macprox.errors import ResultError
 from macprox.io.atomic import clear_leftovers, write_parquet
 from macprox.io.lock import alone_in
@@ -111,7 +111,7 @@ def _finish_slide(study: Study, folder: SlideFolder, options: RunOptions) -> Sli
     _check_segmented(study, ledger)
     cells = redraw_cells(study, folder, ledger)
     _touch(study, folder, ledger, options, cells)
-    corrections = replay(EditLog(folder.edits).read())
+    corrections = EditLog(folder.edits).corrections()
     mark = _analysis_mark(study, folder, cells, corrections)
     if not (ledger.is_done("analysis", mark) and _has_tables(folder)):
         options.watcher.stage(folder.slide_id, "analysis", 0)
@@ -158,7 +158,7 @@ def is_current(study: Study, folder: SlideFolder) -> bool:
     """Whether a slide's results are finished and what this study and the edits would give."""
     ledger = Ledger.open(folder)
     source = ledger.manifest.get("source") or {}
-    if source.get("format") == GIVEN_FORMAT:
+    if is_given(source):
         return ledger.is_done("analysis", given_mark(study, source))
     try:
         _check_segmented(study, ledger)
@@ -167,8 +167,13 @@ def is_current(study: Study, folder: SlideFolder) -> bool:
     cells = cells_mark(folder, ledger)
     if cells is None or not _has_tables(folder):
         return False
-    corrections = replay(EditLog(folder.edits).read())
+    corrections = EditLog(folder.edits).corrections()
     return ledger.is_done("analysis", _analysis_mark(study, folder, cells, corrections))
+
+
+def is_given(source: dict[str, Any] | None) -> bool:
+    """Whether another tool found and named the cells, by the manifest's facts of the slide."""
+    return (source or {}).get("format") == GIVEN_FORMAT
 
 
 def given_mark(study: Study, source: dict[str, Any]) -> str:
@@ -210,7 +215,7 @@ def _has_survey(folder: SlideFolder) -> bool:
 def _check_segmented(study: Study, ledger: Ledger) -> None:
     """Refuse a slide whose cells are not those of this study's segmentation."""
     slide_id, source = ledger.folder.slide_id, ledger.manifest.get("source") or {}
-    if source.get("format") == GIVEN_FORMAT:
+    if is_given(source):
         raise ResultError(
             f"The cells of {slide_id!r} come from a table of another tool; run `macprox stats` "
             "with that table again."

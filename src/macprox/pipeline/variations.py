@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from macprox.edits import EditLog, replay
+from macprox.edits import EditLog
 from macprox.errors import MacproxError, ResultError, SlideError
 from macprox.io.atomic import write_parquet
 from macprox.io.images import open_slide
@@ -17,7 +17,7 @@ from macprox.io.store import SlideFolder
 from macprox.pipeline.calling import ALL_MARKERS, CalledCells, Caller, call_cells
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.redrawing.stage import measurements_of
-from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, refresh_report
+from macprox.pipeline.run import finish_slide, is_given, refresh_report
 from macprox.pipeline.segmentation import segment_slide
 from macprox.pipeline.stages import Ledger
 from macprox.pipeline.survey import load_survey
@@ -80,7 +80,7 @@ def vary_slide(
     """
     ledger = Ledger.open(folder)
     source = ledger.manifest.get("source") or {}
-    if source.get("format") == GIVEN_FORMAT:
+    if is_given(source):
         raise ResultError(
             f"The cells of {folder.slide_id!r} came with their phenotypes; there is no gate and no "
             "expansion to vary. Use slides, or vary them in the tool that called the cells."
@@ -103,7 +103,7 @@ def _of_gates(
     measurements: pd.DataFrame, study: Study, folder: SlideFolder, source: dict
 ) -> Iterator[dict]:
     caller = Caller(measurements, study, folder, source)
-    corrections = replay(EditLog(folder.edits).read())
+    corrections = EditLog(folder.edits).corrections()
     as_run = caller.call(corrections)
     primary = study.proximity.primary_radius_um
     yield from _headline(Variation(AS_RUN), as_run, study, (primary,))

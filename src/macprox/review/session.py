@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from macprox.edits import Corrections, SignedOff, SignOffWithdrawn
 from macprox.errors import MacproxError
-from macprox.pipeline.run import GIVEN_FORMAT, finish_slide, is_current
+from macprox.pipeline.run import finish_slide, is_current, is_given
 from macprox.results import SlideResult, open_result
 from macprox.review.cells import decisions as cells
 from macprox.review.decision import Decision, Standing
@@ -90,7 +90,7 @@ class ReviewSession:
     @property
     def is_given(self) -> bool:
         """Whether another tool found and named the cells."""
-        return self.result.manifest.get("source", {}).get("format") == GIVEN_FORMAT
+        return is_given(self.result.manifest.get("source"))
 
     @property
     def saved_at(self) -> str:
@@ -224,7 +224,7 @@ class ReviewSession:
     @property
     def phenotypes(self) -> tuple[str, ...]:
         """What a cell can be called, in the study's order."""
-        return cells.phenotypes_of(self.called, self.study)
+        return cells.phenotypes_of(self.called.cells, self.study)
 
     def snapshot(self) -> Snapshot:
         """What `recalculate` needs, as of now."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from macprox.edits import CellDeleted, CellMarked, PhenotypeSet
 from macprox.errors import MacproxError
@@ -15,10 +16,10 @@ from macprox.review.decision import Decision, Standing
 from macprox.study import Study
 
 
-def phenotypes_of(called: CalledCells, study: Study) -> tuple[str, ...]:
-    """What a cell can be called, in the study's order."""
-    named = called.cells["phenotype"].astype(str).unique()
-    return tuple(dict.fromkeys([*study.phenotypes, *sorted(named)]))
+def phenotypes_of(cells: pd.DataFrame, study: Study) -> tuple[str, ...]:
+    """What a cell can be called: as the study orders it, then what only the table names."""
+    named = sorted(map(str, cells["phenotype"].unique()))
+    return tuple(dict.fromkeys([*study.phenotypes, *named]))
 
 
 def rows_of(called: CalledCells, cell_ids: Iterable[int]) -> np.ndarray:
@@ -35,7 +36,7 @@ def relabelled(at: Standing, rows: np.ndarray, phenotype: str | None) -> Decisio
     MacproxError
         If the study has no such phenotype.
     """
-    known = phenotypes_of(at.called, at.study)
+    known = phenotypes_of(at.called.cells, at.study)
     if phenotype is not None and phenotype not in known:
         raise MacproxError(
             f"The study knows no phenotype {phenotype!r}; it has {', '.join(known)}."

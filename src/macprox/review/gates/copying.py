@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from macprox.celltable import mean_column
-from macprox.edits import Corrections, EditLog, GateMoved, replay
+from macprox.edits import Corrections, EditLog, GateMoved
 from macprox.errors import MacproxError, ResultError
 from macprox.io.store import SlideFolder, slide_folder
 from macprox.phenotype.gate_table import gate_of
-from macprox.pipeline.run import GIVEN_FORMAT
+from macprox.pipeline.run import is_given
 from macprox.results import SlideResult
 from macprox.review.gates.population import Population
 from macprox.review.gates.states import standing_gate
@@ -141,7 +141,7 @@ def _target(results: Path, copied: GateCopy, slide_id: str) -> Target:
 def _gates_of(folder: SlideFolder, copied: GateCopy) -> tuple[pd.DataFrame, Corrections]:
     """The saved gates and the log of a slide that can take a gate."""
     result = SlideResult(folder.path)
-    if result.manifest.get("source", {}).get("format") == GIVEN_FORMAT:
+    if is_given(result.manifest.get("source")):
         raise ResultError("Its cells came as a table of another tool and have no gates.")
     if not (folder.cells.exists() and folder.gates.exists()):
         raise ResultError("It is not finished: there are no cells to gate yet.")
@@ -151,7 +151,7 @@ def _gates_of(folder: SlideFolder, copied: GateCopy) -> tuple[pd.DataFrame, Corr
     for name in filter(None, (copied.marker, copied.parent)):
         if gate_of(gates, name) is None:
             raise ResultError(f"{name} was not measured on it.")
-    return gates, replay(EditLog(folder.edits).read())
+    return gates, EditLog(folder.edits).corrections()
 
 
 def _cells_of(

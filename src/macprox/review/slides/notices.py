@@ -13,7 +13,7 @@ from macprox.edits import EditLog
 from macprox.errors import MacproxError, ResultError
 from macprox.io.images import open_slide
 from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest
-from macprox.pipeline.run import GIVEN_FORMAT, is_current
+from macprox.pipeline.run import is_current, is_given
 from macprox.report.rows import micrometres
 from macprox.results import SlideResult
 from macprox.study import Study
@@ -137,8 +137,7 @@ def _cell_table(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]
         text = f"The cell table {folder.cells} is damaged ({reason}). Delete it. {RUN_AGAIN}"
         yield Notice(STOP, text)
         return
-    is_given = source.get("format") == GIVEN_FORMAT
-    needed = SHOWN_COLUMNS if is_given else SHOWN_COLUMNS | COUNTED_COLUMNS
+    needed = SHOWN_COLUMNS if is_given(source) else SHOWN_COLUMNS | COUNTED_COLUMNS
     if missing := sorted(needed - columns):
         text = (
             f"The cell table lacks {', '.join(missing)}: another version of macprox wrote it. Run "
@@ -148,7 +147,7 @@ def _cell_table(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]
 
 
 def _image(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]:
-    if source.get("format") == GIVEN_FORMAT:
+    if is_given(source):
         text = (
             "These cells came as a table of another tool: there is no image and there are no "
             "outlines. Cells are shown as points."
@@ -178,7 +177,7 @@ def _image(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]:
 
 
 def _labels(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]:
-    if source.get("format") == GIVEN_FORMAT:
+    if is_given(source):
         return
     lacking = {name: why for name in LABEL_NAMES if (why := _unreadable(folder, name))}
     if lacking:

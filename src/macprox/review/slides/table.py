@@ -12,7 +12,7 @@ from macprox.edits import Corrections, EditLog, Event, replay
 from macprox.errors import MacproxError, ResultError
 from macprox.io.samples import read_samples
 from macprox.io.store import STUDY_FILE, SlideFolder, read_manifest, slide_folder
-from macprox.pipeline.run import GIVEN_FORMAT, is_current
+from macprox.pipeline.run import is_current, is_given
 from macprox.report.rows import micrometres
 from macprox.study import Study
 
@@ -186,7 +186,7 @@ def _quality(manifest: dict[str, Any]) -> tuple[str, str]:
 
 def _gates_to_confirm(study: Study, manifest: dict[str, Any], corrections: Corrections) -> int:
     """Proposals and moved gates without a person's word; as `gates.parquet` will have it."""
-    if manifest.get("source", {}).get("format") == GIVEN_FORMAT:
+    if is_given(manifest.get("source")):
         return 0
     moved = {key: gate for key, gate in corrections.gates.items() if gate.value is not None}
     open_ = [
