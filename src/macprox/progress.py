@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,7 @@ class Bars:
         )
         self._place = ""
         self._task: TaskID | None = None
+        self._begun: float | None = None
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -56,7 +58,12 @@ class Bars:
         self._progress.stop()
 
     def slide(self, slide_id: str, number: int, n_slides: int) -> None:
+        now = time.monotonic()
+        self._begun = now if self._begun is None else self._begun
         self._place = f"{number}/{n_slides}" if n_slides > 1 else ""
+        if number > 1:  # slides that were done already make it too short, never for long
+            left_s = (now - self._begun) / (number - 1) * (n_slides - number + 1)
+            self._place += f" ({duration_text(left_s)} left)"
         if self._progress.disable and self._place:
             self._progress.console.print(self._place, slide_id, markup=False, highlight=False)
 
@@ -131,6 +138,19 @@ def show_results(results: Sequence[SlideResult], console: Console | None = None)
     for result in results:
         for sentence in seam_sentences(result.manifest):
             console.print(f"{result.slide_id}: {sentence}", markup=False, soft_wrap=True)
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as people say it.
+
+    Examples
+    --------
+    >>> duration_text(50), duration_text(3000), duration_text(20_000)
+    ('about 1 min', 'about 50 min', 'about 5 h 33 min')
+    """
+    minutes = max(1, round(seconds / 60))
+    hours, rest = divmod(minutes, 60)
+    return f"about {hours} h {rest} min" if hours else f"about {minutes} min"
 
 
 def n_warnings(manifest: dict) -> int:

@@ -6,7 +6,14 @@ import sys
 
 import typer
 
-from macprox.cli import doubts, review, runs, slides, tables  # noqa: F401  (each adds its commands)
+from macprox.cli import (  # noqa: F401  (each adds its commands)
+    doubts,
+    review,
+    runs,
+    slides,
+    status,
+    tables,
+)
 from macprox.cli.app import SOME_FAILED, STOPPED, USER_ERROR, app
 from macprox.cli.telling import Stopped
 from macprox.errors import MacproxError

@@ -8,6 +8,13 @@ from typing import Annotated
 import typer
 
 Slides = Annotated[list[str], typer.Argument(help="Slide files, folders of slides, or globs.")]
+SlidesOrSheet = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SLIDES...",
+        help="Slide files, folders, globs, or a sample sheet (.csv: slide_id, path).",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]
 PixelSize = Annotated[
     float | None,
@@ -17,6 +24,15 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 NWorkers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Threads; all cores by default.")
+]
+Processes = Annotated[
+    bool, typer.Option("--processes", help="Worker processes on this machine instead of threads.")
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", metavar="I/N", help="Every N-th slide from the I-th on, for job arrays."
+    ),
 ]
 Scheduler = Annotated[
     str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler's tcp://...")

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from macprox.cli.app import SOME_FAILED, app
-from macprox.cli.options import AsJson, NWorkers, Out, PixelSize, Quiet, Scheduler, Slides, Tile
+from macprox.cli.options import (
+    AsJson,
+    NWorkers,
+    Out,
+    PixelSize,
+    Processes,
+    Quiet,
+    Scheduler,
+    Shard,
+    SlidesOrSheet,
+    Tile,
+)
 from macprox.cli.telling import say_done, told, watch, writable
 
 
@@ -35,11 +46,16 @@ def demo(
 
 @app.command()
 def run(
-    slides: Slides,
+    slides: SlidesOrSheet,
     study: Annotated[Path, typer.Option("--study", "-s", help="study.toml")],
     out: Out = Path("results"),
     workers: NWorkers = None,
+    processes: Processes = False,
     scheduler: Scheduler = None,
+    shard: Shard = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Only slides whose last run failed.")
+    ] = False,
     tile: Tile = 2048,
     pixel_size: PixelSize = None,
     check_seams: Annotated[
@@ -49,14 +65,21 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Take slides from pixels to reports; the same command again does only what is missing."""
+    from macprox.batch import Selection
     from macprox.batch import run as run_batch
     from macprox.pipeline import RunOptions, Workers
     from macprox.report.seams import seams_hold
 
-    who = Workers(scheduler=scheduler) if workers is None else Workers(workers, scheduler)
+    who = Workers(workers or Workers().n_workers, scheduler, processes)
+    selection = Selection.of(shard, retry_failed)
     with told(out, as_json), watch(quiet or as_json) as watcher:
         options = RunOptions(tile, who, watcher, check_seams)
-        results = run_batch(slides, study, out, pixel_size_um=pixel_size, options=options)
+        results = run_batch(
+            slides, study, out, pixel_size_um=pixel_size, options=options, selection=selection
+        )
+    if retry_failed and not (results or as_json):
+        typer.echo("No slide has failed.")
+        return
     say_done(results, out, as_json)
     if not all(seams_hold(result.manifest) for result in results):
         raise typer.Exit(SOME_FAILED)

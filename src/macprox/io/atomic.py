@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from macprox.errors import ResultError
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")
+_TEMPORARY = re.compile(r"\..+\.\d+(-\w+)?\.tmp(\.\w+)?")
 
 
 @contextmanager
@@ -32,7 +33,9 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> with replacing(folder / "a.txt") as temporary:  # doctest: +SKIP
     ...     temporary.write_text("whole")
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    # Two machines may have the same process id and the same folder.
+    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f".{path.name}.{unique}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

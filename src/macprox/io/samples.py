@@ -1,45 +1,88 @@
-"""samples.csv: which slide belongs to which patient and group."""
+"""samples.csv: which slide belongs to which patient and group, and perhaps where it lies."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from macprox.errors import TableError
+from macprox.io.slide_names import safe_name, stem
 
-REQUIRED = ("slide_id", "patient")
+OF_PATIENTS = ("slide_id", "patient")
+OF_SLIDES = ("slide_id", "path")
+_URL_SIGN = "://"
+
+
+def is_sheet(path: str | Path) -> bool:
+    """Whether a path that stands for slides is a sample sheet, by its name."""
+    return str(path).lower().endswith(".csv")
 
 
 def read_samples(path: str | Path | None) -> pd.DataFrame | None:
     """The sample sheet, one row a slide, everything as text; None where none is given.
+
+    Slides are called as their results are: ``Case 7.ome.tif`` and ``Case 7`` are ``Case_7``.
 
     Raises
     ------
     TableError
         If the file cannot be read, lacks ``slide_id`` or ``patient``, or lists a slide twice.
     """
-    if path is None:
-        return None
+    return None if path is None else _read(path, OF_PATIENTS)
+
+
+def read_sheet(path: str | Path) -> pd.DataFrame:
+    """A sample sheet that says where its slides lie; paths in it begin where the sheet lies.
+
+    Raises
+    ------
+    TableError
+        If the file cannot be read, lacks ``slide_id`` or ``path``, lists a slide twice, or
+        leaves a path out.
+    """
+    sheet = _read(path, OF_SLIDES)
+    unplaced = sheet.loc[sheet["path"].str.strip() == "", "slide_id"]
+    if len(unplaced):
+        raise TableError(
+            f"{path} says no path for slide {unplaced.iloc[0]!r}; give one in each row."
+        )
+    folder = Path(path).expanduser().parent
+    return sheet.assign(path=[_placed(folder, text.strip()) for text in sheet["path"]])
+
+
+def _placed(folder: Path, text: str) -> str:
+    return text if _URL_SIGN in text else str(folder / Path(text).expanduser())
+
+
+def _read(path: str | Path, required: Sequence[str]) -> pd.DataFrame:
     try:
-        samples = pd.read_csv(path, dtype=str, keep_default_na=False)
+        sheet = pd.read_csv(path, dtype=str, keep_default_na=False)
     except OSError as error:
         raise TableError(f"Cannot read the samples {path}: {error.strerror}.") from error
     except ValueError as error:  # not a table, empty, or not UTF-8
         raise TableError(f"{path} is not a CSV table in UTF-8: {_one_line(error)}.") from error
-    missing = [column for column in REQUIRED if column not in samples]
+    missing = [column for column in required if column not in sheet]
     if missing:
         raise TableError(
-            f"{path} lacks the column {', '.join(missing)}; found {', '.join(samples.columns)}. "
-            "Expected slide_id, patient, group and any covariates."
+            f"{path} lacks the column {', '.join(missing)}; found {', '.join(sheet.columns)}. "
+            f"Expected {', '.join(required)}, and besides patient, group and any covariates."
         )
-    repeated = samples.loc[samples["slide_id"].duplicated(), "slide_id"]
+    sheet["slide_id"] = [
+        safe_name(stem(Path(name.replace("/", "_")))) for name in sheet["slide_id"]
+    ]
+    repeated = sheet.loc[sheet["slide_id"].duplicated(), "slide_id"]
     if len(repeated):
         raise TableError(
             f"{path} lists slide {repeated.iloc[0]!r} twice; a slide belongs to one patient."
         )
-    return samples
+    return sheet
+
+
+def _slide_id(text: str) -> str:
+    return safe_name(stem(Path(text.replace("/", "_"))))
 
 
 def _one_line(error: Exception) -> str:
@@ -54,4 +97,4 @@ def sample_of(samples: pd.DataFrame | None, slide_id: str) -> dict[str, Any]:
     if row.empty:
         return {"patient": None, "sample": {}}
     facts = row.iloc[0].to_dict()
-    return {"patient": facts["patient"], "sample": facts}
+    return {"patient": facts.get("patient"), "sample": facts}

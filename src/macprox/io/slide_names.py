@@ -37,15 +37,26 @@ def stem(path: Path) -> str:
 def slide_id_of(path: Path) -> str:
     """A slide's id: its file name without extension, safe as a folder name on any system.
 
-    Letters and digits of any script, ``.``, ``_`` and ``-`` are kept, any run of other signs
-    becomes ``_`` (and vanishes at the ends); no leading or trailing dot, never empty.
-
     Examples
     --------
     >>> slide_id_of(Path("Case 7 (left).ome.tif"))
     'Case_7_left'
     """
-    name = unicodedata.normalize("NFKC", stem(path))
+    return safe_name(stem(path))
+
+
+def safe_name(text: str) -> str:
+    """A name that is safe as a folder name on any system.
+
+    Letters and digits of any script, ``.``, ``_`` and ``-`` are kept, any run of other signs
+    becomes ``_`` (and vanishes at the ends); no leading or trailing dot, never empty.
+
+    Examples
+    --------
+    >>> safe_name("../Case 7")
+    'Case_7'
+    """
+    name = unicodedata.normalize("NFKC", text)
     safe = re.sub(r"^[^\w-]+|[^\w-]+$", "", name)  # \w: letters and digits of any script, and _
     safe = re.sub(r"_?[^\w.-]+_?", "_", re.sub(r"\.{2,}", ".", safe)) or "slide"
     # A file system allows 255 bytes; results add their own prefixes.

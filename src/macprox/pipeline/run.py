@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import zarr
@@ -46,14 +46,15 @@ def run_slide(
     study: Study,
     folder: SlideFolder,
     options: RunOptions | None = None,
-    problems: Sequence[str] = (),
+    notes: Mapping[str, Any] | None = None,
 ) -> SlideResult:
     """Take one slide from pixels to its report; do only what is missing or changed.
 
     Parameters
     ----------
-    problems : sequence of str
-        What is doubtful about the file; stands among the warnings of manifest and report.
+    notes : mapping, optional
+        For the manifest: ``problems``, what is doubtful about the file, which stands among the
+        warnings of the report; ``patient`` and ``sample``, what a sample sheet says of the slide.
 
     Raises
     ------
@@ -68,17 +69,18 @@ def run_slide(
     options = options or RunOptions()
     study.check_slide(slide)
     with alone_in(folder):
-        return _run_slide(slide, study, folder, options, problems)
+        return _run_slide(slide, study, folder, options, notes or {})
 
 
 def _run_slide(
-    slide: Slide, study: Study, folder: SlideFolder, options: RunOptions, problems: Sequence[str]
+    slide: Slide, study: Study, folder: SlideFolder, options: RunOptions, notes: Mapping[str, Any]
 ) -> SlideResult:
     ledger = Ledger.open(folder)
     _refuse_namesake(slide, ledger)
     for place in (folder.path, folder.work):
         clear_leftovers(place)
-    ledger.note(source=_source(slide, study), problems=list(problems), seed=study.proximity.seed)
+    notes = {"problems": [], **notes}
+    ledger.note(source=_source(slide, study), seed=study.proximity.seed, **notes)
     _survey(slide, study, ledger, options)
     _segment(slide, study, ledger, options)
     if options.check_seams:

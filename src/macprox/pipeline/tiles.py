@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from macprox.errors import MacproxError
 from macprox.image.tiles import Tile, in_bands
 from macprox.io.decoded import CACHE_BYTES
+from macprox.pipeline import cluster
 from macprox.slide import Slide
 
 # What tiles share with those below: two rows of the file's own tiles, mostly of 512 px.
@@ -45,14 +46,17 @@ class Workers:
     Parameters
     ----------
     n_workers : int
-        Threads on this machine.
+        Threads on this machine, or processes.
     scheduler : str or None
         Address of a dask.distributed scheduler (``tcp://host:8786``); its workers must see the
         slides and the result folder under the same paths.
+    processes : bool
+        Worker processes instead of threads, `started` for as long as they are needed.
     """
 
     n_workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     scheduler: str | None = None
+    processes: bool = False
 
     def check(self) -> None:
         """Refuse a scheduler that does not answer, before a slide is begun.
@@ -61,8 +65,18 @@ class Workers:
         ------
         MacproxError
         """
+        cluster.require_library(self.scheduler is not None or self.processes)
         if self.scheduler is not None:
-            self._connect().close()
+            cluster.connect(self.scheduler).close()
+
+    @contextmanager
+    def started(self) -> Iterator[Workers]:
+        """These workers, at work until the block ends."""
+        if self.processes and self.scheduler is None:
+            with cluster.of_processes(self.n_workers) as address:
+                yield replace(self, scheduler=address)
+        else:
+            yield self
 
     def map(
         self, function: Callable[[Part], Result], tiles: Sequence[Part], advance: Advance = _silent
@@ -71,9 +85,16 @@ class Workers:
 
         ``function`` travels to the workers: a picklable callable that opens its own files and
         writes its own pixels. The first error ends the work.
+
+        Raises
+        ------
+        ClusterLost
+            If the scheduler is gone.
+        MacproxError
+            If a tile ends every worker that takes it, or a worker has another macprox.
         """
         if self.scheduler is not None:
-            return self._map_on_cluster(function, tiles, advance)
+            return cluster.mapped(self.scheduler, function, tiles, advance)
         # Not dask's threads: they begin tasks without an order in the order of random names, and
         # neighbours that follow each other share decoded tiles.
         with ThreadPoolExecutor(self.n_workers, "macprox") as pool:
@@ -85,30 +106,3 @@ class Workers:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
             return [task.result() for task in tasks]
-
-    def _map_on_cluster(
-        self, function: Callable[[Part], Result], tiles: Sequence[Part], advance: Advance
-    ) -> list[Result]:
-        client = self._connect()
-        from distributed import as_completed as each_completed
-
-        with client:
-            futures = client.map(function, list(tiles), pure=False)
-            for _ in each_completed(futures):
-                advance(1)
-            return list(client.gather(futures))
-
-    def _connect(self):
-        try:
-            from distributed import Client
-        except ImportError as error:
-            raise MacproxError(
-                "--scheduler needs dask.distributed; install it with: pip install macprox[cluster]"
-            ) from error
-        try:
-            return Client(self.scheduler, timeout="10s")
-        except (OSError, ValueError) as error:
-            raise MacproxError(
-                f"No dask scheduler answers at {self.scheduler!r} ({error}); start one with "
-                "`dask scheduler` and give its address."
-            ) from error
