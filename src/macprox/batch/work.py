@@ -19,7 +19,7 @@ from macprox.batch.journal import (
     Watched,
 )
 from macprox.errors import MacproxError, ResultError
-from macprox.io.atomic import write_text
+from macprox.io.atomic import make_folder, write_text
 from macprox.io.lock import TakenError, alone_in, run_in
 from macprox.io.store import STUDY_FILE, SlideFolder
 from macprox.pipeline import RunOptions
@@ -32,6 +32,7 @@ from macprox.study import Study
 TRACEBACK_FILE = "error.txt"
 # A disk that takes nothing more will take nothing of the next slide either.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+ONCE_MENDED = "Make room there, or make it writable; the same command goes on from here."
 
 One = Callable[[SlideFolder, RunOptions], SlideResult]
 
@@ -154,10 +155,7 @@ def working_in(out: Path, study: Study, is_part: bool = False) -> Iterator[None]
         run have another study.
     """
     text = study.to_toml()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultError(f"Cannot write {out}: {error.strerror or error}.") from error
+    make_folder(out)
     with run_in(out, is_part) as is_first:
         there = out / STUDY_FILE
         before = there.read_text(encoding="utf-8") if there.exists() else None
@@ -186,25 +184,23 @@ def _tried(one: One, folder: SlideFolder, options: RunOptions) -> SlideResult | 
         return _Failed(Failure(folder.slide_id, str(error)))
     except ClusterLost as error:
         return _Failed(_noted(folder, str(error)), stops_all=True)
-    except MacproxError as error:
-        return _Failed(_noted(folder, str(error)), _is_of_the_disk(error))
-    except OSError as error:
-        if not _is_of_the_disk(error):
-            return _Failed(_note_bug(folder, error))
-        reason = f"Cannot write {error.filename or folder.path}: {error.strerror}."
-        return _Failed(_noted(folder, reason), stops_all=True)
     except Exception as error:  # noqa: BLE001 - a bug in one slide must not cost the others
+        if (reason := _of_the_disk(error, folder)) is not None:
+            return _Failed(_noted(folder, reason), stops_all=True)
+        if isinstance(error, MacproxError):
+            return _Failed(_noted(folder, str(error)))
         return _Failed(_note_bug(folder, error))
 
 
-def _is_of_the_disk(error: BaseException) -> bool:
-    """Whether this error, or what it came from, says that the disk takes nothing more."""
+def _of_the_disk(error: BaseException, folder: SlideFolder) -> str | None:
+    """A sentence where this error, or what it came from, says that the disk takes nothing more."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in DISK_ERRORS:
-            return True
+            where = cause.filename or folder.path
+            return f"Cannot write {where}: {cause.strerror}. {ONCE_MENDED}"
         cause = cause.__cause__
-    return False
+    return None
 
 
 def _note_bug(folder: SlideFolder, error: Exception) -> Failure:

@@ -10,8 +10,6 @@ from typing import Any
 
 import typer
 
-from macprox.errors import MacproxError
-
 
 class Stopped(Exception):
     """Ctrl-C; typer would turn a KeyboardInterrupt into a mere "Aborted"."""
@@ -69,8 +67,8 @@ def say_done(results: list[Any], out: Path, as_json: bool = False, failures: Any
 
 
 def writable(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MacproxError(f"Cannot write to {folder}: {error.strerror}.") from error
+    """The folder, made where it is not there."""
+    from macprox.io.atomic import make_folder
+
+    make_folder(folder)
     return folder

@@ -19,6 +19,8 @@ from macprox.errors import MacproxError
 
 PATIENCE = "10s"  # for a scheduler to answer
 
+_TALKATIVE = ("distributed", "distributed.client")  # each with a level of its own
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -143,10 +145,12 @@ class _SameVersion(Generic[Part, Result]):
 @contextmanager
 def _kept_quiet() -> Iterator[None]:
     """Keep dask's own account of lost connections from stderr: what matters is in our sentence."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -11,7 +11,7 @@ import zarr
 
 from macprox.edits import Corrections, EditLog
 from macprox.errors import ResultError
-from macprox.io.atomic import clear_leftovers, write_parquet
+from macprox.io.atomic import clear_leftovers, make_folder, write_parquet
 from macprox.io.lock import alone_in
 from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.pipeline.analysis import analyse_slide, analysis_inputs, review_facts
@@ -68,6 +68,7 @@ def run_slide(
     """
     options = options or RunOptions()
     study.check_slide(slide)
+    make_folder(folder.path)  # there is no lock where there is no folder
     with alone_in(folder):
         return _run_slide(slide, study, folder, options, notes or {})
 
