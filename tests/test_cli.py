@@ -190,7 +190,8 @@ def test_a_run_leaves_a_whole_result_folder(done):
         "cells.parquet", "gates.parquet", "labels.zarr", "manifest.json", "quality.geojson",
         "regions.geojson", "report.html", "statistics.parquet", "work",
     }  # fmt: skip
-    assert {path.name for path in done.iterdir()} == {"index.html", "slides", "study.toml"}
+    listed = {path.name for path in done.glob("[!.]*")}
+    assert listed == {"index.html", "log.jsonl", "slides", "study.toml"}
     assert "slides/a/report.html" in (done / "index.html").read_text(encoding="utf-8")
     report = (done / "slides" / "a" / "report.html").read_text(encoding="utf-8")
     assert "share of tumour cells" in report or "tumour cells have" in report
@@ -281,7 +282,7 @@ def test_bars_say_which_slide_and_stage():
         advance = bars.stage("case 7", "segmentation", 40)
         advance(3)
         bars._progress.refresh()
-    assert "2/11" in screen.getvalue()
+    assert "2/11, about 1 min left" in screen.getvalue()
     assert "case 7" in screen.getvalue()
     assert "segmentation" in screen.getvalue()
     assert "3/40" in screen.getvalue()
@@ -293,7 +294,7 @@ def test_a_log_gets_a_line_a_slide_instead_of_bars(copy, slides, study):
     with small_runs.without_reports():
         ended = macprox("run", copy.parent / "two", "-s", study, "-o", copy)
     assert ended.code == 0
-    assert ended.err == "1/2 a\n2/2 b\n"
+    assert ended.err == "1/2 a\n2/2 b (about 1 min left)\n"
 
 
 def test_ctrl_c_ends_with_a_sentence(slides, study, tmp_path, monkeypatch):

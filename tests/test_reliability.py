@@ -161,6 +161,20 @@ def test_a_disk_that_is_full_is_one_line_and_with_more_room_the_results_are_whol
         assert_same_bytes(disk / "out", expected)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="tmpfs is Linux's")
+def test_a_read_only_disk_is_one_line_and_what_is_on_it_can_be_looked_at(slides, study, tmp_path):
+    with small_disk(tmp_path / "disk", 100_000) as disk, small_runs.without_reports():
+        one = slides / "small.ome.tif"
+        assert macprox(*arguments(one, study, disk / "out")).code == 0
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        assert macprox("status", disk / "out").out.startswith("1 slide: 1 finished.")
+        for out, code in ((disk / "other", 2), (disk / "out", 1)):
+            ended = macprox(*arguments(slides, study, out))
+            assert ended.code == code
+            assert "Read-only file system" in ended.err
+            assert "unexpected" not in ended.err
+
+
 # --- a cluster
 
 

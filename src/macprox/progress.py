@@ -60,12 +60,14 @@ class Bars:
     def slide(self, slide_id: str, number: int, n_slides: int) -> None:
         now = time.monotonic()
         self._begun = now if self._begun is None else self._begun
-        self._place = f"{number}/{n_slides}" if n_slides > 1 else ""
+        place, left = f"{number}/{n_slides}" if n_slides > 1 else "", ""
         if number > 1:  # slides that were done already make it too short, never for long
-            left_s = (now - self._begun) / (number - 1) * (n_slides - number + 1)
-            self._place += f" ({duration_text(left_s)} left)"
-        if self._progress.disable and self._place:
-            self._progress.console.print(self._place, slide_id, markup=False, highlight=False)
+            seconds = (now - self._begun) / (number - 1) * (n_slides - number + 1)
+            left = f"{duration_text(seconds)} left"
+        self._place = ", ".join(filter(None, [place, left]))
+        if self._progress.disable and place:
+            line = f"{place} {slide_id}" + (f" ({left})" if left else "")
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def stage(self, slide_id: str, stage: str, n_tiles: int) -> Callable[[int], None]:
         if self._task is not None:

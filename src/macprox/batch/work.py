@@ -20,7 +20,7 @@ from macprox.batch.journal import (
 )
 from macprox.errors import MacproxError, ResultError
 from macprox.io.atomic import make_folder, write_text
-from macprox.io.lock import TakenError, alone_in, run_in
+from macprox.io.lock import TakenError, alone_in, listing, run_in
 from macprox.io.store import STUDY_FILE, SlideFolder
 from macprox.pipeline import RunOptions
 from macprox.pipeline.cluster import ClusterLost
@@ -137,7 +137,8 @@ class Work:
     def _list(self, results: list[SlideResult], failures: list[Failure]) -> None:
         failed = {failure.slide_id: failure.reason for failure in failures}
         try:
-            write_contents(self.out, self.study, results, failed)
+            with listing(self.out):
+                write_contents(self.out, self.study, results, failed)
         except ResultError as error:
             if not failures:
                 raise
@@ -197,8 +198,8 @@ def _of_the_disk(error: BaseException, folder: SlideFolder) -> str | None:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in DISK_ERRORS:
-            where = cause.filename or folder.path
-            return f"Cannot write {where}: {cause.strerror}. {ONCE_MENDED}"
+            sentence = f"Cannot write {cause.filename or folder.path}: {cause.strerror}."
+            return f"{error if isinstance(error, MacproxError) else sentence} {ONCE_MENDED}"
         cause = cause.__cause__
     return None
 

@@ -28,7 +28,8 @@ def status(
         typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return
     counts = [f"{n} {state}" for state, n in found.counts.items() if n]
-    typer.echo(f"{len(found.slides)} slides: {', '.join(counts)}.")
+    n = len(found.slides)
+    typer.echo(f"{n} slide{'' if n == 1 else 's'}: {', '.join(counts)}.")
     for slide in found.slides:
         if slide.state not in ("finished", "waiting"):
             typer.echo(f"  {slide.slide_id}: {_in_words(slide)}")

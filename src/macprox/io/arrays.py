@@ -12,9 +12,13 @@ from macprox.io.atomic import replacing
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as an uncompressed ``.npz``; names must be plain words."""
+    """Write arrays as an uncompressed ``.npz``; names must be plain words.
+
+    Into a folder that is there: a worker whose run was given up, and done again by another, must
+    not bring back what was tidied away.
+    """
     keywords: dict[str, Any] = dict(arrays)
-    with replacing(path) as temporary:
+    with replacing(path, makes_folder=False) as temporary:
         np.savez(temporary, **keywords)
 
 

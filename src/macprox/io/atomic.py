@@ -20,8 +20,14 @@ _TEMPORARY = re.compile(r"\..+\.\d+(-\w+)?\.tmp(\.\w+)?")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, makes_folder: bool = True) -> Iterator[Path]:
     """A temporary name beside ``path`` that takes its place when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+    makes_folder : bool
+        Whether the folder is made where there is none.
 
     Raises
     ------
@@ -36,7 +42,8 @@ def replacing(path: Path) -> Iterator[Path]:
     # Two machines may have the same process id and the same folder.
     unique = f"{os.getpid()}-{secrets.token_hex(4)}"
     temporary = path.with_name(f".{path.name}.{unique}.tmp{path.suffix}")
-    make_folder(path.parent)
+    if makes_folder:
+        make_folder(path.parent)
     try:
         yield temporary
         os.replace(temporary, path)

@@ -18,6 +18,7 @@ from macprox.errors import ResultError
 from macprox.io.store import SlideFolder
 
 LOCK_FILE = ".lock"
+LISTING_LOCK_FILE = ".index.lock"
 PATIENCE_S = 60.0  # an update of a large slide; then a sentence is better than a window that waits
 POLL_S = 0.05
 MOMENT_S = 5.0  # in which other parts look whether they are the first
@@ -114,10 +115,22 @@ def run_in(results: Path, is_part: bool = False) -> Iterator[bool]:
 
 
 @contextmanager
-def _held(place: Path, patience_s: float, shared: bool = False) -> Iterator[bool]:
+def listing(results: Path) -> Iterator[None]:
+    """List a result folder in turns, so that the last list has what all others found.
+
+    Whoever takes too long is not waited for: a list can be made again.
+    """
+    with _held(results, PATIENCE_S, name=LISTING_LOCK_FILE):
+        yield
+
+
+@contextmanager
+def _held(
+    place: Path, patience_s: float, shared: bool = False, name: str = LOCK_FILE
+) -> Iterator[bool]:
     """Whether the lock of a folder could be had in time; True where there are no locks."""
     try:
-        file = (place / LOCK_FILE).open("ab")
+        file = (place / name).open("ab")
     except OSError:
         yield True
         return

@@ -77,7 +77,10 @@ def of_processes(n_workers: int) -> Iterator[str]:
     with (
         _kept_quiet(),
         LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # any free port, for nobody else
         ) as cluster,
     ):
         yield cluster.scheduler_address

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from macprox.io.arrays import read_arrays, write_arrays
+from macprox.io.atomic import make_folder
 from macprox.io.label_edit import paint
 from macprox.io.store import LABEL_NAMES, SlideFolder
 
@@ -55,6 +56,7 @@ class Sheet:
             "lost": np.array(self.lost),
         }
         runs = {f"{name}_px": self.runs[name] for name in LABEL_NAMES}
+        make_folder(folder.drawings)
         write_arrays(_path(folder, number), {**arrays, **runs})
         for name in LABEL_NAMES:
             paint(folder.labels / name, self.runs[name][:, _AFTER])
