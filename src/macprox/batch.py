@@ -295,7 +295,9 @@ def _note_failure(folder: SlideFolder, reason: str) -> Failure:
     failure = Failure(folder.slide_id, " ".join(reason.split()))
     # A manifest that cannot be read or written may be the very reason; it is told all the same.
     with suppress(MacproxError):
-        Ledger.open(folder).note(failure=failure.reason)
+        ledger = Ledger.open(folder)
+        ledger.note(failure=failure.reason)
+        ledger.note_light()
     return failure
 
 
@@ -303,4 +305,5 @@ def _forget_failure(folder: SlideFolder) -> None:
     ledger = Ledger.open(folder)
     if ledger.manifest.pop("failure", None) is not None:
         ledger.note()
+    ledger.note_light()
     (folder.path / TRACEBACK_FILE).unlink(missing_ok=True)

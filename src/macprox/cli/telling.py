@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from macprox.errors import MacproxError
+from macprox.quality import FAILED, RED, light_of, light_reasons
 
 
 class Stopped(Exception):
@@ -52,13 +53,23 @@ def say_done(results: list[Any], out: Path, as_json: bool = False, failures: Any
             {
                 "slide_id": result.slide_id,
                 "path": str(result.path),
+                "light": light_of(result.manifest),
+                "light_reasons": light_reasons(result.manifest),
                 **result.manifest["counts"],
                 "warnings": result.manifest["warnings"],
                 "seam_check": result.manifest.get("seam_check"),
             }
             for result in results
         ]
-        answer += [{"slide_id": failed.slide_id, "failure": failed.reason} for failed in failures]
+        answer += [
+            {
+                "slide_id": failed.slide_id,
+                "light": RED,
+                "light_reasons": [FAILED],
+                "failure": failed.reason,
+            }
+            for failed in failures
+        ]
         typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     from macprox.progress import show_results

@@ -16,7 +16,8 @@ from macprox.io.ome_zarr import describe_ome_zarr, is_zarr
 from macprox.io.slide_names import slide_id_of, unique_slide_ids
 from macprox.io.slide_search import find_slides
 from macprox.io.tiff import describe_tiff
-from macprox.slide import PIXEL_SIZE_TOLERANCE_FRAC, PLAUSIBLE_PIXEL_SIZE_UM, Slide
+from macprox.quality import PIXEL_SIZE_RANGE_UM
+from macprox.slide import PIXEL_SIZE_TOLERANCE_FRAC, Slide
 
 __all__ = [
     "SlideInfo",
@@ -208,7 +209,7 @@ def _inspected_pixel_size_um(
     found_um = _isotropic_um(size)
     if found_um is None:
         return None, (_anisotropic(description),)
-    low, high = PLAUSIBLE_PIXEL_SIZE_UM
+    low, high = PIXEL_SIZE_RANGE_UM
     if not low <= found_um <= high:
         return found_um, (
             f"{found_um:.4g} um per pixel ({size.origin}) is unusual for tissue: expected {low:g} "
