@@ -12,6 +12,7 @@ import pandas as pd
 
 from macprox.errors import MacproxError, PixelSizeError, ResultError
 from macprox.io.atomic import write_text
+from macprox.io.export import without_formulas
 from macprox.io.images import SlideInfo, find_slides, inspect_slide, open_slide, unique_slide_ids
 from macprox.io.samples import read_samples, sample_of
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder, slide_folders
@@ -192,7 +193,7 @@ def sensitivity(
         return vary_slide(study, folder, options, with_pixels)
 
     study, table = _asked_of_each(Path(results), options or RunOptions(), found)
-    write_text(Path(results) / "sensitivity.csv", table.to_csv(index=False))
+    write_text(Path(results) / "sensitivity.csv", without_formulas(table).to_csv(index=False))
     write_variations_figure(table, study, Path(results) / "sensitivity.svg")
     return table
 
@@ -228,7 +229,7 @@ def calibrate(
         return calibrate_slide(study, folder, options, n_simulations)
 
     _, table = _asked_of_each(Path(results), options or RunOptions(), found)
-    write_text(Path(results) / "calibration.csv", table.to_csv(index=False))
+    write_text(Path(results) / "calibration.csv", without_formulas(table).to_csv(index=False))
     write_calibration_figure(table, Path(results) / "calibration.svg")
     return table
 

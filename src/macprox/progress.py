@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from macprox.printable import visible
 from macprox.quality import AMBER, GREEN, RED, STOP, light_of, worth_a_look
 
 if TYPE_CHECKING:
@@ -138,12 +139,14 @@ def show_results(results: Sequence[SlideResult], console: Console | None = None)
         table.add_row(result.slide_id, shown, count_text(cells), *numbers, warnings)
     console.print(table, markup=False)
     if legend:
-        console.print(legend, markup=False)
-    console.print(f"{tally([result.manifest for result in results])}.", markup=False)
+        console.print(visible(legend), markup=False)
+    lights = tally([result.manifest for result in results])
+    console.print(visible(f"{lights}."), markup=False)
     for result in results:
         stops = [flag["message"] for flag in worth_a_look(result.manifest) if flag["level"] == STOP]
         for sentence in [*stops, *seam_sentences(result.manifest)]:
-            console.print(f"{result.slide_id}: {sentence}", markup=False, soft_wrap=True)
+            line = visible(f"{result.slide_id}: {sentence}")
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def n_warnings(manifest: dict) -> int:

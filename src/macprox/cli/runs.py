@@ -10,7 +10,7 @@ import typer
 
 from macprox.cli.app import SOME_FAILED, app
 from macprox.cli.options import AsJson, NWorkers, Out, PixelSize, Quiet, Scheduler, Slides, Tile
-from macprox.cli.telling import say_done, told, watch, writable
+from macprox.cli.telling import say, say_done, told, watch, writable
 
 
 @app.command()
@@ -29,8 +29,8 @@ def demo(
         options = RunOptions(watcher=watcher)
         results = run_batch([samples / "slides"], samples / "study.toml", out, options=options)
     say_done(results, out)
-    typer.echo(f"Tables: {out / 'slides'}/<slide>/cells.parquet and statistics.parquet")
-    typer.echo(f"Look closer, correct, sign: macprox review {shlex.quote(str(out))}")
+    say(f"Tables: {out / 'slides'}/<slide>/cells.parquet and statistics.parquet")
+    say(f"Look closer, correct, sign: macprox review {shlex.quote(str(out))}")
 
 
 @app.command()
@@ -105,4 +105,4 @@ def simulate(
     with watch(quiet) as watcher:
         paths = write_cohort(writable(out), seed, (side, side), patients, progress=percent(watcher))
     for path in paths:
-        typer.echo(str(path))
+        say(str(path))

@@ -11,7 +11,13 @@ from typing import Any
 import typer
 
 from macprox.errors import MacproxError
+from macprox.printable import visible
 from macprox.quality import FAILED, RED, light_of, light_reasons
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a line; what a name from a file tells the terminal to do is shown, not done."""
+    typer.echo(visible(text), err=err)
 
 
 class Stopped(Exception):
@@ -70,13 +76,13 @@ def say_done(results: list[Any], out: Path, as_json: bool = False, failures: Any
             }
             for failed in failures
         ]
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        say(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     from macprox.progress import show_results
 
     if results:
         show_results(results)
-    typer.echo(f"Open {(out / 'index.html').resolve()} in a browser.")
+    say(f"Open {(out / 'index.html').resolve()} in a browser.")
 
 
 def writable(folder: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from macprox.errors import TableError
+from macprox.printable import name_problem
 
 REQUIRED = ("slide_id", "patient")
 
@@ -18,7 +19,8 @@ def read_samples(path: str | Path | None) -> pd.DataFrame | None:
     Raises
     ------
     TableError
-        If the file cannot be read, lacks ``slide_id`` or ``patient``, or lists a slide twice.
+        If the file cannot be read, lacks ``slide_id`` or ``patient``, lists a slide twice, or has
+        names that cannot be printed or are a path.
     """
     if path is None:
         return None
@@ -38,6 +40,15 @@ def read_samples(path: str | Path | None) -> pd.DataFrame | None:
     if len(repeated):
         raise TableError(
             f"{path} lists slide {repeated.iloc[0]!r} twice; a slide belongs to one patient."
+        )
+    for name in (name for column in REQUIRED for name in samples[column]):
+        if problem := name_problem(name):
+            raise TableError(f"{path}: {problem}")
+    paths = [name for name in samples["slide_id"] if set(name) & set("/\\") or name in (".", "..")]
+    if paths:
+        raise TableError(
+            f"{path} names slide {paths[0]!r}, which is a path; expected a slide's id, as "
+            "its folder below results/slides is called."
         )
     return samples
 
