@@ -241,6 +241,7 @@ def test_a_browser_executes_and_fetches_nothing(hostile):
             view.wait_for_load_state("networkidle")
             widths.append(view.evaluate("document.documentElement.scrollWidth"))
             assert SCRIPT in view.inner_text("main")
+            assert view.locator(".light, .light-cell").first.bounding_box()["y"] < 600
         assert complaints == []
         assert [url for url in requests if not url.startswith("data:")] == [
             page.as_uri() for page in pages
