@@ -12,7 +12,7 @@ PLUGIN = SRC.parents[1] / "plugins" / "napari_macprox"
 
 LAYERS = (
     {"errors"},
-    {"slide", "celltable", "window", "edits"},
+    {"slide", "celltable", "window", "edits", "printable", "quality"},
     {"image"},
     {"segment", "measure", "phenotype", "regions", "spatial", "simulate"},
     {"study", "study_toml", "starter_study", "io", "train"},

@@ -156,7 +156,7 @@ def test_status_tells_what_failed_and_why(ran):
     ended = macprox("status", ran)
     assert ended.code == 0
     first, failed, last = ended.out.splitlines()
-    assert first == "3 slides: 2 finished, 1 failed."
+    assert first == "3 slides: 2 finished, 1 failed. Quality of the finished: 2 red."
     assert failed.startswith("  b: failed: 'b.ome.tif' is not a TIFF file")
     assert last == "Nobody is at work here; the same `macprox run` command goes on."
     answer = json.loads(macprox("status", ran, "--json").out)

@@ -178,7 +178,7 @@ def test_run_ends_with_an_answer_and_where_to_look(done, slides, study):
     ended = macprox("run", slides, "--study", study, "--out", done, "--quiet")
     line = next(line for line in ended.out.splitlines() if line.startswith("a "))
     counts = mp.open_result(done / "slides" / "a").manifest["counts"]
-    assert line.split()[1] == str(counts["cells_observed"])
+    assert line.split()[1:4] == ["⚠", "amber", str(counts["cells_observed"])]
     assert "share of tumour cells with a Macrophage" in ended.out
     assert f"Open {(done / 'index.html').resolve()} in a browser." in ended.out
     assert ended.err == ""

@@ -8,7 +8,7 @@ from scipy import ndimage as ndi
 
 import scenes
 from macprox.image.correction import Correction, clipped_px
-from macprox.image.quality import channel_flags, slide_flags
+from macprox.image.quality import channel_flags, scale_flags
 from macprox.image.stain import StainStatistics, bleed_through
 from macprox.image.survey import SurveyGrid, area_average, survey_block
 from macprox.image.tiles import tile_grid, whole_multiple
@@ -188,6 +188,4 @@ def test_quality_flags_say_what_is_wrong():
     stains = {name: StainStatistics.from_sample(pixels) for name, pixels in sample.items()}
     flags = channel_flags(sample, stains)
     assert [(flag.flag, flag.message.split()[1]) for flag in flags] == [("constant_channel", "a")]
-    assert [flag.flag for flag in slide_flags(0.0, 0.5)] == ["no_tissue"]
-    assert [flag.flag for flag in slide_flags(0.5, 0.5)] == ["small_tissue"]
-    assert [flag.flag for flag in slide_flags(5, 12.0)] == ["implausible_pixel_size"]
+    assert [flag.flag for flag in scale_flags(12.0)] == ["implausible_pixel_size"]

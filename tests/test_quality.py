@@ -30,7 +30,8 @@ from macprox.image.tiles import Box, tile_grid
 from macprox.io.drawn_areas import read_drawn
 from macprox.io.region_files import read_artefacts, write_artefacts
 from macprox.pipeline.artefacts import facts_of, found_at
-from macprox.regions.contours import polygons_from_squares
+from macprox.regions import Regions
+from macprox.regions.contours import as_multipolygon, polygons_from_squares
 from macprox.results import open_result
 from macprox.slide import Slide
 from macprox.spatial import ProximityParameters, headline_without, slide_statistics
@@ -294,12 +295,23 @@ def test_artefacts_survive_their_file_and_may_be_given_as_exclusions(tmp_path):
     reasons = found_at(again, np.array([[10.0, 10.0], [40.0, 10.0], [80.0, 10.0], [500.0, 1.0]]))
     both = "out of focus; saturated CD68"
     assert reasons.tolist() == ["out of focus", both, "saturated CD68", ""]
-    assert [found["cells"] for found in facts_of(again, reasons, 1e6)] == [2, 2]
+    whole = Regions(as_multipolygon(shapely.box(0, 0, 1000, 1000)))
+    facts = facts_of(again, reasons, whole)
+    assert [found["cells"] for found in facts] == [2, 2]
+    assert [found["counted_frac"] for found in facts] == [0.004096] * 2
+    (kept, gone) = facts_of(again, reasons, whole.with_exclusion(shapely.box(64, 0, 96, 64), ""))
+    assert kept["counted_frac"] > 0.004096  # of less tissue
+    assert gone["counted_frac"] == pytest.approx(0.5 * kept["counted_frac"])
+    nothing = whole.with_exclusion(whole.tissue_window, "all")
+    assert facts_of(again, reasons, nothing)[0]["counted_frac"] == 0.0
 
 
 def test_flags_tell_share_area_and_cells():
     found = {"reason": "saturated CD68", "area_mm2": 0.0123, "tissue_frac": 0.004, "cells": 1}
-    small, large = artefact_flags([found, {**found, "tissue_frac": 0.2, "cells": 7}])
+    found["counted_frac"] = 0.004
+    small, large = artefact_flags(
+        [found, {**found, "tissue_frac": 0.2, "counted_frac": 0.2, "cells": 7}]
+    )
     assert small.message == "Saturated CD68: 0.4% of the tissue (0.0123 mm²) with 1 cell."
     assert (small.flag, small.level, large.level) == ("saturated_CD68", "info", "warning")
     flags = clipping_flags({"CD68": 0.02, "AF": 0.01, "CD3": 0.0001}, "AF")

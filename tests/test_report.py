@@ -574,8 +574,9 @@ def test_the_index_links_reports_and_names_failures(tmp_path):
     html = write_index([good, bad, lost], tmp_path / "index.html").read_text(encoding="utf-8")
     text = words(html)
     assert 'href="slides/S1%20a%23b/report.html"' in html
-    assert "3 slides 2 finished, 1 failed" in text
-    assert "Failed: Damaged TIFF: <b>page 3</b>" in text
+    assert "3 slides: 2 amber (small tissue 2), 1 red (failed 1). 2 finished, 1 failed;" in text
+    assert text.index("S2 red") < text.index("S1 amber") < text.index("S3 amber")
+    assert "S2 red Failed: Damaged TIFF: <b>page 3</b>" in text
     assert "<b>page" not in html
     assert "finished, 2 warnings, gates unconfirmed" in text
     assert "No cell was called Tumour." in text

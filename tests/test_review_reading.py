@@ -98,7 +98,7 @@ def test_a_slide_is_a_line_whose_numbers_sort_as_numbers(session):
     assert "Signed off by A. Reviewer" in line["Status"].tip
     assert line["Gates"].text == "1 open"
     assert line["Cells"].order == len(session.result.cells())
-    assert line["Quality"].tip == row["quality_text"]
+    assert line["Light"].tip == row["quality_text"]
     assert progress(table) == "1 slide: signed off 1"
 
 
@@ -107,7 +107,7 @@ def test_a_failed_slide_says_why_and_pretends_no_numbers(session):
     row |= {"status": "failed: no DAPI: give it", "n_cells": 0}
     line = dict(zip(TITLES, entries(row), strict=True))
     assert (line["Status"].text, line["Status"].tip) == ("✖ failed", "no DAPI: give it")
-    assert line["Cells"].text == line["Gates"].text == line["Quality"].text == "–"
+    assert line["Cells"].text == line["Gates"].text == "–"
     row |= {"status": "changed since sign-off", "n_cells": 9, "needs_update": True}
     line = dict(zip(TITLES, entries(row), strict=True))
     assert line["Status"].text == "⚠ changed since sign-off ↻"

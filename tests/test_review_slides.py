@@ -140,21 +140,21 @@ def test_the_sample_sheet_names_patients_and_slides_that_were_never_run(small_co
 @pytest.mark.parametrize(
     ("flags", "light"),
     [
-        ([], "ok"),
-        ([("tumour_unconfirmed", "info")], "ok"),
-        ([("saturated_channel", "warning")], "look"),
-        ([("saturated_channel", "warning"), ("few_tumour_cells", "warning")], "stop"),
+        ([], "green"),
+        ([("tumour_unconfirmed", "info")], "green"),
+        ([("saturated_channel", "warning")], "amber"),
+        ([("saturated_channel", "warning"), ("few_tumour_cells", "stop")], "red"),
     ],
 )
 def test_quality_is_a_light_and_what_to_look_at(small_copy, flags, light):
     quality = [{"flag": f, "value": 0, "level": level, "message": f"{f}!"} for f, level in flags]
     note(small_copy, quality=quality, warnings=[])
     found = row(small_copy)
-    assert found["quality"] == light
-    shown = [f"{flag}!" for flag, level in flags if level == "warning"]
+    assert found["light"] == light
+    shown = [f"{flag}!" for flag, level in reversed(flags) if level != "info"]  # the worst first
     assert found["quality_text"] == " ".join(shown)
     note(small_copy, quality=[], warnings=["An area of 3 um2 was repaired."])
-    assert row(small_copy)["quality"] == "look"
+    assert row(small_copy)["light"] == "green"  # no limit is reached; the sentence is there
     assert row(small_copy)["quality_text"] == "An area of 3 µm² was repaired."
 
 

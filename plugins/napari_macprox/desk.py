@@ -28,6 +28,7 @@ from macprox.review.slides.notices import INFO, Notice
 from napari_macprox.keys import Keys
 from napari_macprox.messages import Messages
 from napari_macprox.panels.cells import CellsPanel
+from napari_macprox.panels.furniture import tip_text
 from napari_macprox.panels.gates import GatesPanel
 from napari_macprox.panels.proximity import ProximityPanel
 from napari_macprox.panels.regions import RegionsPanel
@@ -105,7 +106,7 @@ class Desk(QWidget):
         return row
 
     def _state(self) -> QHBoxLayout:
-        self._slide = QLabel("No slide is open")
+        self._slide = QLabel("No slide is open", textFormat=Qt.TextFormat.PlainText)
         self._slide.setStyleSheet("font-weight: bold;")
         self._saved = QLabel("")
         self._saved.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -160,7 +161,7 @@ class Desk(QWidget):
         if session is not None:
             self.messages.clear()  # they were about another slide
             self._slide.setText(session.slide_id)
-            self._slide.setToolTip(str(session.result.path))
+            self._slide.setToolTip(tip_text(str(session.result.path)))
             self._saved.setText("cannot be changed" if session.read_only else "nothing to save")
             self._show_undo()
 
@@ -199,7 +200,7 @@ class Desk(QWidget):
             (self._redo, session.redo_text if session else "", "Ctrl+Shift+Z"),
         ):
             button.setEnabled(bool(text))
-            button.setToolTip(f"{button.text()}: {text or 'nothing'}  ({key})")
+            button.setToolTip(tip_text(f"{button.text()}: {text or 'nothing'}  ({key})"))
 
 
 def _button(text: str, tip: str) -> QToolButton:

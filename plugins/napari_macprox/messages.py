@@ -23,7 +23,7 @@ class Messages(QWidget):
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(3)
-        self._busy = QLabel("")
+        self._busy = QLabel("", textFormat=Qt.TextFormat.PlainText)
         self._busy.setVisible(False)
         self._layout.addWidget(self._busy)
 

@@ -17,10 +17,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
+
+from macprox.printable import visible
+from macprox.quality import AMBER, GREEN, RED, STOP, light_of, worth_a_look
 
 if TYPE_CHECKING:
     from macprox.pipeline import Watcher
     from macprox.results import SlideResult
+
+
+_STYLES = {GREEN: "green", AMBER: "yellow", RED: "bold red"}
 
 
 class Bars:
@@ -101,7 +108,7 @@ def percent(watcher: Watcher) -> Callable[[str, float], None]:
 
 
 def show_results(results: Sequence[SlideResult], console: Console | None = None) -> None:
-    """One line a slide: cells, and how often a tumour cell has a macrophage beside it.
+    """One line a slide: its light, cells, and how often a tumour cell has a macrophage beside it.
 
     Parameters
     ----------
@@ -110,6 +117,7 @@ def show_results(results: Sequence[SlideResult], console: Console | None = None)
     console : rich.console.Console, optional
         Default: stdout.
     """
+    from macprox.report.lights import light_text, tally
     from macprox.report.numbers import count_text
     from macprox.report.rows import POSITION, SavedNumbers
     from macprox.report.seams import seam_sentences
@@ -118,6 +126,7 @@ def show_results(results: Sequence[SlideResult], console: Console | None = None)
     console = console or Console(highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("slide", overflow="fold")
+    table.add_column("light", no_wrap=True)
     for title in ("cells", "observed", "expected", "p", "warnings"):
         table.add_column(title, justify="right", no_wrap=True)
     legend = ""
@@ -133,13 +142,20 @@ def show_results(results: Sequence[SlideResult], console: Console | None = None)
                 f"random among the non-tumour cells{strata_text(study)}."
             )
         cells = manifest["counts"].get("cells_observed", manifest["counts"]["cells"])
-        table.add_row(result.slide_id, count_text(cells), *numbers, str(n_warnings(manifest) or ""))
+        light = light_of(manifest)
+        shown = Text(light_text(light), style=_STYLES.get(light or "", ""))
+        warnings = str(n_warnings(manifest) or "")
+        table.add_row(result.slide_id, shown, count_text(cells), *numbers, warnings)
     console.print(table, markup=False)
     if legend:
-        console.print(legend, markup=False)
+        console.print(visible(legend), markup=False)
+    lights = tally([result.manifest for result in results])
+    console.print(visible(f"{lights}."), markup=False)
     for result in results:
-        for sentence in seam_sentences(result.manifest):
-            console.print(f"{result.slide_id}: {sentence}", markup=False, soft_wrap=True)
+        stops = [flag["message"] for flag in worth_a_look(result.manifest) if flag["level"] == STOP]
+        for sentence in [*stops, *seam_sentences(result.manifest)]:
+            line = visible(f"{result.slide_id}: {sentence}")
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def duration_text(seconds: float) -> str:
@@ -157,5 +173,4 @@ def duration_text(seconds: float) -> str:
 
 def n_warnings(manifest: dict) -> int:
     """What a person should look at before believing the numbers."""
-    flags = [flag for flag in manifest.get("quality", []) if flag["level"] == "warning"]
-    return len(flags) + len(manifest.get("warnings", []))
+    return len(worth_a_look(manifest)) + len(manifest.get("warnings", []))

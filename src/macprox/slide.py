@@ -13,7 +13,6 @@ import numpy as np
 from macprox.errors import PanelError, PixelSizeError
 
 PIXEL_SIZE_TOLERANCE_FRAC = 0.01  # x and y may differ by this much before we call it anisotropic
-PLAUSIBLE_PIXEL_SIZE_UM = (0.1, 2.0)  # outside, cells are a few or hundreds of pixels wide: warn
 
 
 class PixelSource(Protocol):

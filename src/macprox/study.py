@@ -15,6 +15,7 @@ from macprox.errors import PanelError, StudyError, TableError
 from macprox.phenotype.logic import Rule
 from macprox.phenotype.parameters import MarkerParameters
 from macprox.phenotype.rules import parse_rule
+from macprox.printable import name_problem
 from macprox.regions.parameters import ABSENT, FOUND, RegionParameters
 from macprox.segment.parameters import SegmentationParameters
 from macprox.spatial.parameters import ProximityParameters
@@ -268,6 +269,8 @@ def _violations(study: Study | _Parts) -> Iterator[study_toml.Problem]:
                 f"{name!r} is what cells without exactly one rule are called; rename it.",
             )
     for table, names in (("phenotypes", study.phenotypes), ("markers", study.markers)):
+        for said in filter(None, map(name_problem, names)):
+            yield (table,), f"[{table}]: {said}"
         try:
             slugs(names)
         except TableError as error:

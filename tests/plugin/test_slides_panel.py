@@ -8,9 +8,11 @@ pytest.importorskip("napari", reason="needs the napari extra")
 pytest.importorskip("pytestqt", reason="needs the test extra")
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QTextDocument
 from qtpy.QtWidgets import QAbstractButton, QFileDialog, QLabel, QTableWidget
 
 from macprox.review.slides.listing import TITLES
+from napari_macprox.panels.furniture import sentence, tip_text
 from napari_macprox.panels.slides import SETTLE_MS, SlidesPanel
 from review_bench import BenchReview, on_bench
 
@@ -65,6 +67,23 @@ def test_next_and_previous(qtbot, panel, moved):
     qtbot.mouseClick(button(panel, "Next"), LEFT)
     qtbot.mouseClick(button(panel, "Previous"), LEFT)
     assert [path.name for path in panel.review.opened_paths] == ["z_third", "a_second"]
+
+
+def test_the_light_is_a_sign_and_a_word_and_says_why(panel):
+    assert column(panel, "Light") == ["⚠ amber"] * 3
+    assert "mm² of tissue" in table(panel).item(0, TITLES.index("Light")).toolTip()
+
+
+def test_names_from_files_are_no_markup(qtbot):
+    hostile = "<script>alert(1)</script> & <b>bold</b>\nnext"
+    assert tip_text("a & b\nnext") == "a & b\nnext"  # nothing that could be taken for markup
+    document = QTextDocument()
+    document.setHtml(tip_text(hostile))
+    assert document.toPlainText() == hostile
+    label = QLabel(hostile)
+    qtbot.addWidget(label)
+    assert label.textFormat() == Qt.TextFormat.AutoText  # control: that is why ours say so
+    assert sentence(hostile).textFormat() == Qt.TextFormat.PlainText
 
 
 def test_numbers_sort_as_numbers(panel):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import shapely
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QCheckBox, QMessageBox, QVBoxLayout, QWidget
 
@@ -43,7 +44,10 @@ SHORTCUTS = (
 def confirmed(parent: QWidget, question: str) -> bool:
     """Whether the person says yes."""
     yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-    return QMessageBox.question(parent, "macprox", question, yes | no, yes) == yes
+    box = QMessageBox(QMessageBox.Icon.Question, "macprox", question, yes | no, parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)  # names from files are no markup
+    box.setDefaultButton(yes)
+    return box.exec() == yes
 
 
 class CellsPanel(QWidget):

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 from macprox.phenotype.gate_table import gate_name
 from macprox.review.gates.copying import GateCopy, Target
 from macprox.review.gates.states import gate_text, percent_text
-from napari_macprox.panels.furniture import button, column, row, sentence
+from napari_macprox.panels.furniture import button, column, row, sentence, tip_text
 
 COLUMNS = ("Slide", "Gate now", "Positive now", "With this gate")
 
@@ -86,7 +86,7 @@ class CopyDialog(QDialog):
                     )
                 if target.refusal:
                     item.setFlags(Qt.ItemFlag.NoItemFlags)
-                    item.setToolTip(target.refusal)
+                    item.setToolTip(tip_text(target.refusal))
                 table.setItem(i, j, item)
         return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 
 from napari.settings import get_settings
 from qtpy.QtCore import Qt
@@ -55,9 +56,16 @@ def sentence(text: str = "") -> QLabel:
     return label
 
 
+def tip_text(words: str) -> str:
+    """Words for a tooltip, which would take what looks like markup for markup."""
+    if "<" not in words:
+        return words
+    return f"<qt>{escape(words, quote=False)}</qt>".replace("\n", "<br>")
+
+
 def button(text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
     made = QPushButton(text)
-    made.setToolTip(tip)
+    made.setToolTip(tip_text(tip))
     made.clicked.connect(lambda: clicked())
     return made
 

@@ -13,6 +13,7 @@ from macprox.review.gates.states import (
     gate_text,
     percent_text,
 )
+from napari_macprox.panels.furniture import tip_text
 
 SIGNS = {PROPOSAL: "○ proposal", SET: "◐ set", CONFIRMED: "✓ confirmed"}
 SHOWN_ROWS = 7
@@ -82,5 +83,5 @@ def _line(state: GateState) -> QTreeWidgetItem:
     for place in (1, 2):
         item.setTextAlignment(place, Qt.AlignmentFlag.AlignRight)
     for place in range(4):
-        item.setToolTip(place, f"{state.title}: {state.words}")
+        item.setToolTip(place, tip_text(f"{state.title}: {state.words}"))
     return item

@@ -25,7 +25,7 @@ from macprox.review.gates.states import (
 from macprox.review.session import ReviewSession
 from napari_macprox.histogram import GateHistogram
 from napari_macprox.histogram_picture import Picture
-from napari_macprox.panels.furniture import button, column, heading, row, sentence
+from napari_macprox.panels.furniture import button, column, heading, row, sentence, tip_text
 from napari_macprox.panels.gate_copying import GateCopying
 from napari_macprox.panels.gate_list import GateList, Key
 from napari_macprox.review import Review
@@ -166,7 +166,7 @@ class GatesPanel(QWidget):
             name = "proposal" if back is None or back.name == PROPOSED else back.name
             self._back.setText(f"Back to {name}")
             tip = f"Put the gate back to {name if name != 'proposal' else 'the automatic proposal'}"
-        self._back.setToolTip(f"{tip}; the same as a double click in the histogram")
+        self._back.setToolTip(tip_text(f"{tip}; the same as a double click in the histogram"))
         self._back.setEnabled(is_open and has_own and state.state != PROPOSAL)
         self._copy.setEnabled(is_open and state.is_own and math.isfinite(state.value))
 

@@ -12,7 +12,7 @@ from macprox.review.question.headline import Line, Side, class_noun, headline_si
 from macprox.review.session import ReviewSession
 from macprox.spatial.slide import ALL_MACROPHAGES
 from napari_macprox.curve_chart import CurveChart
-from napari_macprox.panels.furniture import column, heading, row, sentence
+from napari_macprox.panels.furniture import column, heading, row, sentence, tip_text
 from napari_macprox.review import Review
 
 TITLES = ("Seen", "By chance", "p")
@@ -158,7 +158,7 @@ class ProximityPanel(QWidget):
 
     def _fill_row(self, line: Line, at: int) -> None:
         name = sentence(line.name)
-        name.setToolTip(line.words)
+        name.setToolTip(tip_text(line.words))
         name.setContentsMargins(8, 0, 0, 0)
         self._put(name, at, 0)
         for place, value in enumerate((line.seen, line.by_chance, line.p), start=1):
@@ -228,6 +228,6 @@ class ProximityPanel(QWidget):
 
 def _number(text: str, tip: str) -> QLabel:
     label = QLabel(text)
-    label.setToolTip(tip)
+    label.setToolTip(tip_text(tip))
     label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     return label

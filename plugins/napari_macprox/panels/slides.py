@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from macprox.review.slides.listing import TITLES, Entry, entries, progress
 from macprox.review.slides.table import slides_table
-from napari_macprox.panels.furniture import button, column, row, sentence
+from napari_macprox.panels.furniture import button, column, row, sentence, tip_text
 from napari_macprox.review import Review
 
 SETTLE_MS = 600  # decisions that follow each other are looked up once
@@ -153,7 +153,7 @@ class _Item(QTableWidgetItem):
 
     def __init__(self, entry: Entry, path: str, is_number: bool) -> None:
         super().__init__(entry.text)
-        self.setToolTip(entry.tip)
+        self.setToolTip(tip_text(entry.tip))
         self.setData(PATH, path)
         self.setData(ORDER, entry.order)
         if is_number:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from macprox.batch.work import Work, working_in
 from macprox.io.atomic import write_text
+from macprox.io.export import without_formulas
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folders
 from macprox.pipeline import RunOptions
 from macprox.pipeline.calibrating import N_SIMULATIONS, calibrate_slide
@@ -48,7 +49,7 @@ def sensitivity(
         return vary_slide(study, folder, options, with_pixels)
 
     study, table = _asked_of_each(Path(results), options or RunOptions(), "sensitivity", found)
-    write_text(Path(results) / "sensitivity.csv", table.to_csv(index=False))
+    write_text(Path(results) / "sensitivity.csv", without_formulas(table).to_csv(index=False))
     write_variations_figure(table, study, Path(results) / "sensitivity.svg")
     return table
 
@@ -84,7 +85,7 @@ def calibrate(
         return calibrate_slide(study, folder, options, n_simulations)
 
     _, table = _asked_of_each(Path(results), options or RunOptions(), "calibrate", found)
-    write_text(Path(results) / "calibration.csv", table.to_csv(index=False))
+    write_text(Path(results) / "calibration.csv", without_formulas(table).to_csv(index=False))
     write_calibration_figure(table, Path(results) / "calibration.svg")
     return table
 

@@ -13,6 +13,7 @@ from macprox.errors import MacproxError, ResultError
 from macprox.io.lock import is_taken
 from macprox.io.store import STUDY_FILE, SlideFolder, read_manifest, slide_folder
 from macprox.pipeline.run import is_current
+from macprox.quality import light_of
 from macprox.study import Study
 
 FINISHED, OUTDATED, FAILED = "finished", "outdated", "failed"
@@ -39,6 +40,8 @@ class SlideStatus:
         How long the slide took when it was last worked on.
     reason : str
         Why it failed.
+    light : str
+        ``green``, ``amber`` or ``red`` (`macprox.quality`), of a finished slide.
     """
 
     slide_id: str
@@ -48,6 +51,7 @@ class SlideStatus:
     n_tiles: int = 0
     seconds: float | None = None
     reason: str = ""
+    light: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def _slide(study: Study, folder: SlideFolder, told: _Told) -> SlideStatus:
         if not manifest.get("source"):
             return known
         if is_current(study, folder):
-            return replace(known, state=FINISHED)
+            return replace(known, state=FINISHED, light=light_of(manifest) or "")
     except MacproxError as error:
         return replace(known, state=FAILED, reason=" ".join(str(error).split()))
     if "analysis" in manifest["stages"]:

@@ -216,7 +216,9 @@ def _noted(folder: SlideFolder, reason: str) -> Failure:
     failure = Failure(folder.slide_id, " ".join(reason.split()))
     # A manifest that cannot be read or written may be the very reason; it is told all the same.
     with suppress(MacproxError), alone_in(folder):
-        Ledger.open(folder).note(failure=failure.reason)
+        ledger = Ledger.open(folder)
+        ledger.note(failure=failure.reason)
+        ledger.note_light()
     return failure
 
 
@@ -226,4 +228,5 @@ def _forget_failure(folder: SlideFolder) -> None:
             ledger = Ledger.open(folder)
             ledger.manifest.pop("failure", None)
             ledger.note()
+            ledger.note_light()
     (folder.path / TRACEBACK_FILE).unlink(missing_ok=True)

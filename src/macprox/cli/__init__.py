@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
 from macprox.cli import (  # noqa: F401  (each adds its commands)
     doubts,
     review,
@@ -15,7 +13,7 @@ from macprox.cli import (  # noqa: F401  (each adds its commands)
     tables,
 )
 from macprox.cli.app import SOME_FAILED, STOPPED, USER_ERROR, app
-from macprox.cli.telling import Stopped
+from macprox.cli.telling import Stopped, say
 from macprox.errors import MacproxError
 
 __all__ = ["SOME_FAILED", "STOPPED", "USER_ERROR", "app", "main"]
@@ -26,8 +24,8 @@ def main() -> None:
     try:
         app()
     except Stopped:
-        typer.echo("macprox: stopped; the same command goes on from here.", err=True)
+        say("macprox: stopped; the same command goes on from here.", err=True)
         sys.exit(STOPPED)
     except MacproxError as error:
-        typer.echo(f"macprox: {error}", err=True)
+        say(f"macprox: {error}", err=True)
         sys.exit(SOME_FAILED if hasattr(error, "failures") else USER_ERROR)

@@ -9,7 +9,7 @@ import typer
 
 from macprox.cli.app import app
 from macprox.cli.options import AsJson, NWorkers, Quiet
-from macprox.cli.telling import told, watch
+from macprox.cli.telling import say, told, watch
 
 Results = Annotated[Path, typer.Argument(help="Result folder.")]
 
@@ -33,11 +33,11 @@ def sensitivity(
     with told(results, as_json), watch(quiet or as_json) as watcher:
         table = vary(results, RunOptions(workers=who, watcher=watcher), not no_pixels)
     if as_json:
-        typer.echo(table.to_json(orient="records", indent=2))
+        say(table.to_json(orient="records", indent=2))
         return
     for sentence in widest_changes(table):
-        typer.echo(sentence)
-    typer.echo(f"Figure: {results / 'sensitivity.svg'}; table: {results / 'sensitivity.csv'}")
+        say(sentence)
+    say(f"Figure: {results / 'sensitivity.svg'}; table: {results / 'sensitivity.csv'}")
 
 
 @app.command()
@@ -59,8 +59,8 @@ def calibrate(
     with told(results, as_json), watch(quiet or as_json) as watcher:
         table = try_tests(results, simulations, RunOptions(workers=who, watcher=watcher))
     if as_json:
-        typer.echo(table.to_json(orient="records", indent=2))
+        say(table.to_json(orient="records", indent=2))
         return
     for sentence in calibration_sentences(table):
-        typer.echo(sentence)
-    typer.echo(f"Figure: {results / 'calibration.svg'}; table: {results / 'calibration.csv'}")
+        say(sentence)
+    say(f"Figure: {results / 'calibration.svg'}; table: {results / 'calibration.csv'}")

@@ -21,7 +21,7 @@ from macprox.cli.options import (
     SlidesOrSheet,
     Tile,
 )
-from macprox.cli.telling import say_done, told, watch, writable
+from macprox.cli.telling import say, say_done, told, watch, writable
 
 
 @app.command()
@@ -40,8 +40,8 @@ def demo(
         options = RunOptions(watcher=watcher)
         results = run_batch([samples / "slides"], samples / "study.toml", out, options=options)
     say_done(results, out)
-    typer.echo(f"Tables: {out / 'slides'}/<slide>/cells.parquet and statistics.parquet")
-    typer.echo(f"Look closer, correct, sign: macprox review {shlex.quote(str(out))}")
+    say(f"Tables: {out / 'slides'}/<slide>/cells.parquet and statistics.parquet")
+    say(f"Look closer, correct, sign: macprox review {shlex.quote(str(out))}")
 
 
 @app.command()
@@ -78,7 +78,7 @@ def run(
             slides, study, out, pixel_size_um=pixel_size, options=options, selection=selection
         )
     if retry_failed and not (results or as_json):
-        typer.echo("No slide has failed.")
+        say("No slide has failed.")
         return
     say_done(results, out, as_json)
     if not all(seams_hold(result.manifest) for result in results):
@@ -128,4 +128,4 @@ def simulate(
     with watch(quiet) as watcher:
         paths = write_cohort(writable(out), seed, (side, side), patients, progress=percent(watcher))
     for path in paths:
-        typer.echo(str(path))
+        say(str(path))

@@ -11,6 +11,7 @@ import typer
 
 from macprox.cli.app import SOME_FAILED, USER_ERROR, app
 from macprox.cli.options import AsJson, Slides
+from macprox.cli.telling import say
 from macprox.errors import MacproxError
 
 
@@ -21,15 +22,15 @@ def inspect(slides: Slides, as_json: AsJson = False) -> None:
     if as_json:
         found = [_slide_facts(info) for info in infos]
         found += [{"path": str(path), "error": reason} for path, reason in damaged]
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         for info in infos:
             for name, value in _slide_facts(info).items():
                 shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-                typer.echo(f"{name:>18}  {shown if shown not in (None, '') else '-'}")
-            typer.echo("")
+                say(f"{name:>18}  {shown if shown not in (None, '') else '-'}")
+            say("")
     for _, reason in damaged:
-        typer.echo(f"macprox: {reason}", err=True)
+        say(f"macprox: {reason}", err=True)
     if damaged:
         raise typer.Exit(SOME_FAILED if infos else USER_ERROR)
 
@@ -48,13 +49,13 @@ def init(
         raise MacproxError(f"{out} exists; give another name with -o, or --force to replace it.")
     infos, damaged = _inspected(slides)
     for _, reason in damaged:
-        typer.echo(f"macprox: left out: {reason}", err=True)
+        say(f"macprox: left out: {reason}", err=True)
     if not infos:
         raise typer.Exit(USER_ERROR)
     write_text(out, starter_study(infos))
     named = " ".join(shlex.quote(slide) for slide in slides)
-    typer.echo(f"Wrote {out}. Read it, correct it, then:")
-    typer.echo(f"  macprox run {named} --study {shlex.quote(str(out))} --out results")
+    say(f"Wrote {out}. Read it, correct it, then:")
+    say(f"  macprox run {named} --study {shlex.quote(str(out))} --out results")
 
 
 def _inspected(slides: list[str]) -> tuple[list[Any], list[tuple[Path, str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,8 @@ import typer
 
 from macprox.cli.app import app
 from macprox.cli.options import AsJson
+from macprox.cli.telling import say
+from macprox.quality import LIGHTS
 
 if TYPE_CHECKING:
     from macprox.batch.status import BatchStatus, SlideStatus
@@ -25,15 +28,21 @@ def status(
 
     found = batch_status(results)
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        say(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return
     counts = [f"{n} {state}" for state, n in found.counts.items() if n]
     n = len(found.slides)
-    typer.echo(f"{n} slide{'' if n == 1 else 's'}: {', '.join(counts)}.")
+    say(f"{n} slide{'' if n == 1 else 's'}: {', '.join(counts)}.{_lights(found)}")
     for slide in found.slides:
         if slide.state not in ("finished", "waiting"):
-            typer.echo(f"  {slide.slide_id}: {_in_words(slide)}")
-    typer.echo(_what_comes(found))
+            say(f"  {slide.slide_id}: {_in_words(slide)}")
+    say(_what_comes(found))
+
+
+def _lights(found: BatchStatus) -> str:
+    lights = Counter(slide.light for slide in found.slides if slide.light)
+    counts = [f"{lights[light]} {light}" for light in reversed(LIGHTS) if lights[light]]
+    return f" Quality of the finished: {', '.join(counts)}." if counts else ""
 
 
 def _in_words(slide: SlideStatus) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from macprox.cli.app import app
 from macprox.cli.options import AsJson, Out, PixelSize
-from macprox.cli.telling import say_done
+from macprox.cli.telling import say, say_done
 from macprox.errors import MacproxError
 
 
@@ -66,7 +66,7 @@ def export(
         case _:
             raise MacproxError(f"--to expects csv or geojson, found {to!r}.")
     for path in written:
-        typer.echo(str(path))
+        say(str(path))
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -10,6 +10,14 @@ from typing import Any
 
 import typer
 
+from macprox.printable import visible
+from macprox.quality import FAILED, RED, light_of, light_reasons
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a line; what a name from a file tells the terminal to do is shown, not done."""
+    typer.echo(visible(text), err=err)
+
 
 class Stopped(Exception):
     """Ctrl-C; typer would turn a KeyboardInterrupt into a mere "Aborted"."""
@@ -50,20 +58,30 @@ def say_done(results: list[Any], out: Path, as_json: bool = False, failures: Any
             {
                 "slide_id": result.slide_id,
                 "path": str(result.path),
+                "light": light_of(result.manifest),
+                "light_reasons": light_reasons(result.manifest),
                 **result.manifest["counts"],
                 "warnings": result.manifest["warnings"],
                 "seam_check": result.manifest.get("seam_check"),
             }
             for result in results
         ]
-        answer += [{"slide_id": failed.slide_id, "failure": failed.reason} for failed in failures]
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        answer += [
+            {
+                "slide_id": failed.slide_id,
+                "light": RED,
+                "light_reasons": [FAILED],
+                "failure": failed.reason,
+            }
+            for failed in failures
+        ]
+        say(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     from macprox.progress import show_results
 
     if results:
         show_results(results)
-    typer.echo(f"Open {(out / 'index.html').resolve()} in a browser.")
+    say(f"Open {(out / 'index.html').resolve()} in a browser.")
 
 
 def writable(folder: Path) -> Path:

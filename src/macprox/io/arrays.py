@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from macprox.errors import ResultError
 from macprox.io.atomic import replacing
 
 
@@ -23,6 +25,19 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read what `write_arrays` wrote."""
-    with np.load(path, allow_pickle=False) as saved:
-        return dict(saved)
+    """Read what `write_arrays` wrote.
+
+    Raises
+    ------
+    ResultError
+        If it is damaged, or holds objects: those are pickles, and reading one runs it.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            return dict(saved)
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ResultError(
+            f"{path} is damaged or not from macprox ({reason}). Delete the folder {path.parent} "
+            "and run the slide again; corrections are kept."
+        ) from error

@@ -15,7 +15,7 @@ from macprox.celltable import AMBIGUOUS, OTHER, centroids_um
 from macprox.io.atomic import replacing
 
 # A spreadsheet runs a cell that begins so (CWE-1236); a slide or phenotype may be named so.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NAMESPACE = uuid.UUID("0f0c7d1e-6a56-4d0c-9b5c-6d6163707278")
 _GREYS = {OTHER: (160, 160, 160), AMBIGUOUS: (90, 90, 90)}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from macprox.printable import printable
 from macprox.slide import PixelSource
 
 # Spellings met in OME-XML, NGFF axes and ImageJ; micrometres each. ImageJ escapes the micro sign.
@@ -105,14 +106,14 @@ def length_um(value: float, unit: str) -> float | None:
 
 
 def distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Channel names, stripped, none empty and none twice.
+    """Channel names, stripped, none empty, none twice, and all `printable`.
 
     Examples
     --------
     >>> distinct_names(("DAPI", "", "DAPI"))
     ('DAPI', 'Channel 1', 'DAPI (2)')
     """
-    filled = [" ".join(name.split()) or f"Channel {i}" for i, name in enumerate(names)]
+    filled = [printable(" ".join(name.split())) or f"Channel {i}" for i, name in enumerate(names)]
     taken = set(filled)
     seen: Counter[str] = Counter()
     result = []

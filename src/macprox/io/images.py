@@ -16,7 +16,9 @@ from macprox.io.ome_zarr import describe_ome_zarr, is_zarr
 from macprox.io.slide_names import slide_id_of, unique_slide_ids
 from macprox.io.slide_search import find_slides
 from macprox.io.tiff import describe_tiff
-from macprox.slide import PIXEL_SIZE_TOLERANCE_FRAC, PLAUSIBLE_PIXEL_SIZE_UM, Slide
+from macprox.printable import MAX_NAME_LENGTH, printable
+from macprox.quality import PIXEL_SIZE_RANGE_UM
+from macprox.slide import PIXEL_SIZE_TOLERANCE_FRAC, Slide
 
 __all__ = [
     "SlideInfo",
@@ -208,7 +210,7 @@ def _inspected_pixel_size_um(
     found_um = _isotropic_um(size)
     if found_um is None:
         return None, (_anisotropic(description),)
-    low, high = PLAUSIBLE_PIXEL_SIZE_UM
+    low, high = PIXEL_SIZE_RANGE_UM
     if not low <= found_um <= high:
         return found_um, (
             f"{found_um:.4g} um per pixel ({size.origin}) is unusual for tissue: expected {low:g} "
@@ -222,6 +224,11 @@ def _name_problems(description: ImageDescription) -> tuple[str, ...]:
     unnamed = sum(not name.strip() for name in names)
     if unnamed:
         return (f"{unnamed} of {len(names)} channels have no name in the file",)
+    if any(printable(joined) != joined for joined in (" ".join(name.split()) for name in names)):
+        return (
+            "channel names hold signs that cannot be printed, or more than "
+            f"{MAX_NAME_LENGTH} letters; they are left out",
+        )
     if len(set(names)) < len(names):
         return ("channel names repeat; repeats are numbered",)
     return ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tifffile
+from tifffile import TiffFile
 
 from macprox.errors import ResultError
+from macprox.io import safe_xml
 from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
 
 MASK_SUFFIXES = (".tif", ".tiff")
@@ -27,8 +28,9 @@ def read_mask(path: Path) -> np.ndarray:
         If the file is not one plane, or holds nothing above 0.
     """
     try:
-        with tifffile_kept_quiet():
-            pixels = tifffile.imread(path)
+        with tifffile_kept_quiet(), TiffFile(path) as tif:
+            safe_xml.refuse_declarations(tif.pages.first.description, path.name, "description")
+            pixels = tif.asarray()
     except OSError as error:
         raise ResultError(f"Cannot read the mask {path}: {error.strerror or error}.") from error
     except UNREADABLE as error:

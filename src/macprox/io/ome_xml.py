@@ -32,7 +32,8 @@ class OmeImage:
 
 def looks_like_ome(description: str) -> bool:
     """Whether an image description is meant to be OME-XML, even if it is cut short."""
-    return "<OME" in description[:4096] or "<ome:OME" in description[:4096]
+    begins = "<OME" in description[:4096] or "<ome:OME" in description[:4096]
+    return begins or description[-10:].strip().endswith("OME>")  # as tifffile tells
 
 
 def parse_ome_xml(text: str, file_name: str) -> tuple[OmeImage, ...]:
@@ -41,7 +42,8 @@ def parse_ome_xml(text: str, file_name: str) -> tuple[OmeImage, ...]:
     Raises
     ------
     SlideError
-        If the XML is damaged, unsafe, only points at another file, or describes no image.
+        If the XML is damaged, unsafe, only points at another file, describes no image, or has
+        pixels in files outside its folder.
     """
     root = safe_xml.parse(text, file_name, "OME-XML")
     for element in root:
@@ -51,6 +53,7 @@ def parse_ome_xml(text: str, file_name: str) -> tuple[OmeImage, ...]:
                 f"{file_name!r} holds pixels only; its description is in {other!r}. "
                 f"Open that file, or export one self-contained OME-TIFF."
             )
+    _refuse_other_folders(root, file_name)
     images = []
     for image in root:
         if safe_xml.local_name(image) != "Image":
@@ -61,6 +64,17 @@ def parse_ome_xml(text: str, file_name: str) -> tuple[OmeImage, ...]:
     if not images:
         raise SlideError(f"{file_name!r}: its OME-XML describes no image. Export it again.")
     return tuple(images)
+
+
+def _refuse_other_folders(root: Element, file_name: str) -> None:
+    """A name with a path would make tifffile open any file, or ask another computer for it."""
+    for element in root.iter():
+        other = element.get("FileName", "") if safe_xml.local_name(element) == "UUID" else ""
+        if set(other) & set("/\\"):
+            raise SlideError(
+                f"{file_name!r} has pixels in {other!r}; the files of one image lie side by side. "
+                "Refused as unsafe; export one self-contained OME-TIFF."
+            )
 
 
 def _image(name: str, pixels: Element, file_name: str) -> OmeImage:

@@ -10,9 +10,6 @@ from macprox.errors import SlideError
 def parse(text: str, file_name: str, kind: str) -> ElementTree.Element:
     """The root element, or `SlideError` where the text is damaged or could be a bomb.
 
-    Document type declarations are refused outright: no microscope writes one, and entities
-    declared there expand to gigabytes.
-
     Parameters
     ----------
     text : str
@@ -20,12 +17,7 @@ def parse(text: str, file_name: str, kind: str) -> ElementTree.Element:
     file_name, kind : str
         For the message: ``"a.ome.tif"``, ``"OME-XML"``.
     """
-    upper = text.upper()
-    if "<!DOCTYPE" in upper or "<!ENTITY" in upper:
-        raise SlideError(
-            f"{file_name!r}: its {kind} declares a document type or entities, which image files "
-            f"do not need; refused as unsafe. Export the image again."
-        )
+    refuse_declarations(text, file_name, kind)
     try:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
@@ -33,6 +25,25 @@ def parse(text: str, file_name: str, kind: str) -> ElementTree.Element:
             f"{file_name!r}: its {kind} is damaged ({error}), so channel names and pixel size "
             f"cannot be trusted. Export the image again."
         ) from error
+
+
+def refuse_declarations(text: str, file_name: str, kind: str) -> None:
+    """Refuse document type declarations outright.
+
+    No microscope writes one, and entities declared there expand to gigabytes. Of a TIFF's first
+    page to be asked before anything else: looking for series, tifffile parses the description as
+    OME, Leica SCN, Philips or other XML, whatever dialect the file turns out to be.
+
+    Raises
+    ------
+    SlideError
+    """
+    upper = text.upper()
+    if "<!DOCTYPE" in upper or "<!ENTITY" in upper:
+        raise SlideError(
+            f"{file_name!r}: its {kind} declares a document type or entities, which image files "
+            f"do not need; refused as unsafe. Export the image again."
+        )
 
 
 def local_name(element: ElementTree.Element) -> str:

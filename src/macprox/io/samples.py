@@ -10,6 +10,7 @@ import pandas as pd
 
 from macprox.errors import TableError
 from macprox.io.slide_names import safe_name, stem
+from macprox.printable import name_problem
 
 OF_PATIENTS = ("slide_id", "patient")
 OF_SLIDES = ("slide_id", "path")
@@ -29,7 +30,8 @@ def read_samples(path: str | Path | None) -> pd.DataFrame | None:
     Raises
     ------
     TableError
-        If the file cannot be read, lacks ``slide_id`` or ``patient``, or lists a slide twice.
+        If the file cannot be read, lacks ``slide_id`` or ``patient``, lists a slide twice, or has
+        names that cannot be printed or are a path.
     """
     return None if path is None else _read(path, OF_PATIENTS)
 
@@ -40,8 +42,8 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     TableError
-        If the file cannot be read, lacks ``slide_id`` or ``path``, lists a slide twice, or
-        leaves a path out.
+        If the file cannot be read, lacks ``slide_id`` or ``path``, lists a slide twice, leaves a
+        path out, or has names that cannot be printed or are a path.
     """
     sheet = _read(path, OF_SLIDES)
     unplaced = sheet.loc[sheet["path"].str.strip() == "", "slide_id"]
@@ -70,9 +72,8 @@ def _read(path: str | Path, required: Sequence[str]) -> pd.DataFrame:
             f"{path} lacks the column {', '.join(missing)}; found {', '.join(sheet.columns)}. "
             f"Expected {', '.join(required)}, and besides patient, group and any covariates."
         )
-    sheet["slide_id"] = [
-        safe_name(stem(Path(name.replace("/", "_")))) for name in sheet["slide_id"]
-    ]
+    _refuse_odd_names(sheet, path)
+    sheet["slide_id"] = [safe_name(stem(Path(name))) for name in sheet["slide_id"]]
     repeated = sheet.loc[sheet["slide_id"].duplicated(), "slide_id"]
     if len(repeated):
         raise TableError(
@@ -81,8 +82,16 @@ def _read(path: str | Path, required: Sequence[str]) -> pd.DataFrame:
     return sheet
 
 
-def _slide_id(text: str) -> str:
-    return safe_name(stem(Path(text.replace("/", "_"))))
+def _refuse_odd_names(sheet: pd.DataFrame, path: str | Path) -> None:
+    for name in (name for column in OF_PATIENTS if column in sheet for name in sheet[column]):
+        if problem := name_problem(name):
+            raise TableError(f"{path}: {problem}")
+    paths = [name for name in sheet["slide_id"] if set(name) & set("/\\") or name in (".", "..")]
+    if paths:
+        raise TableError(
+            f"{path} names slide {paths[0]!r}, which is a path; expected a slide's id, as "
+            "its folder below results/slides is called."
+        )
 
 
 def _one_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ import tifffile
 from tifffile import TiffFile, TiffPage, TiffPageSeries
 
 from macprox.errors import SlideError
-from macprox.io import inform, ome_xml
+from macprox.io import inform, ome_xml, safe_xml
 from macprox.io.image_description import (
     FoundPixelSize,
     ImageDescription,
@@ -69,6 +69,7 @@ def describe_tiff(path: Path) -> ImageDescription:
 
 def _describe(tif: TiffFile, path: Path) -> ImageDescription:
     text = tif.pages.first.description
+    safe_xml.refuse_declarations(text, path.name, "description")
     if ome_xml.looks_like_ome(text):
         return _describe_ome(tif, path, text)
     if inform.looks_like_inform(text):
@@ -79,7 +80,7 @@ def _describe(tif: TiffFile, path: Path) -> ImageDescription:
 
 
 def _describe_ome(tif: TiffFile, path: Path, text: str) -> ImageDescription:
-    images = ome_xml.parse_ome_xml(text, path.name)  # before tifffile parses it, without the guard
+    images = ome_xml.parse_ome_xml(text, path.name)
     series = intensity_series(tif.series, path)
     if any(one.kind != "ome" for one in series):
         raise SlideError(

@@ -7,17 +7,16 @@ from typing import Any
 import pandas as pd
 
 from macprox.edits import Corrections, EditLog, lost_gates, lost_sentence
-from macprox.image.quality import QualityFlag, artefact_flags, clipping_flags
 from macprox.io.atomic import write_parquet
 from macprox.io.region_files import write_regions
 from macprox.io.store import SlideFolder, read_table
 from macprox.pipeline.areas import content_hash
 from macprox.pipeline.artefacts import facts_of
 from macprox.pipeline.calling import CalledCells, Caller
-from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags, streak_flags
+from macprox.pipeline.odd_cells import macrophages_without_nucleus
+from macprox.pipeline.quality_gate import slide_quality
 from macprox.pipeline.redrawing.stage import measurements_of
 from macprox.regions import Regions
-from macprox.regions.tumour import FEW_CELLS
 from macprox.spatial import (
     annotate_neighbours,
     headline_without,
@@ -90,7 +89,7 @@ def analyse_slide(
     write_parquet(folder.cells, _with_columns_of(cells, counted))
     write_parquet(folder.statistics, statistics)
     lost = [*manifest.get("lost_redraws", []), *_lost(called, study, corrections)]
-    found = facts_of(called.artefacts, observed["artefact"], regions.tissue_window.area)
+    found = facts_of(called.artefacts, observed["artefact"], regions)
     return {
         "counts": {
             **_counts(cells, regions),
@@ -98,7 +97,7 @@ def analyse_slide(
         },
         "artefacts": found,
         "sensitivity": _sensitivity(counted, study, regions),
-        "quality": _quality(observed, regions, study, {**manifest, "artefacts": found}),
+        "quality": slide_quality(observed, regions, study, {**manifest, "artefacts": found}, lost),
         "lost_edits": lost,
         "warnings": [*called.areas.messages, *lost],
     }
@@ -141,42 +140,3 @@ def _counts(cells: pd.DataFrame, regions: Regions) -> dict[str, Any]:
         "excluded_mm2": regions.exclusions.area / 1e6,
         "airspace_mm2": regions.airspace.area / 1e6,
     }
-
-
-def _quality(
-    observed: pd.DataFrame, regions: Regions, study: Study, manifest: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """Flags of the pixels (survey), of the segmentation, and of what came out."""
-    flags = [QualityFlag(**flag) for flag in manifest.get("survey_quality", [])]
-    segmentation = manifest.get("segmentation", {})
-    if segmentation.get("n_cut"):
-        n_cut = segmentation["n_cut"]
-        flags.append(
-            QualityFlag("cut_objects", n_cut, f"{n_cut} objects are larger than a tile's halo.")
-        )
-    flags += streak_flags(segmentation.get("n_streaks", 0), len(observed), study)
-    n_tumour = int((observed["phenotype"] == study.proximity.tumour).sum())
-    already_said = "few_tumour_cells" in regions.flags
-    if study.phenotypes and n_tumour < FEW_CELLS and not already_said:
-        flags.append(
-            QualityFlag(
-                "few_tumour_cells",
-                n_tumour,
-                f"{n_tumour} tumour cells; below {FEW_CELLS} a slide is usually left out.",
-            )
-        )
-    flags += [QualityFlag(flag, 0.0, regions.reason) for flag in regions.flags]
-    if regions.tumour_source == "auto":
-        message = "The tumour region was found automatically; nobody has confirmed it."
-        flags.append(QualityFlag("tumour_unconfirmed", 0.0, message, "info"))
-    flags += artefact_flags(manifest["artefacts"])
-    blank = study.image.autofluorescence
-    clipped = {name: cut["tissue_frac"] for name, cut in manifest.get("clipped", {}).items()}
-    flags += clipping_flags(clipped, blank)
-    n_suspect = int(observed["af_suspect"].sum())
-    if n_suspect:
-        share = n_suspect / len(observed)
-        message = f"{n_suspect} cells ({share:.1%}) are bright in the autofluorescence channel."
-        flags.append(QualityFlag("autofluorescent_cells", share, message, "info"))
-    flags += odd_cell_flags(observed, study)
-    return [flag.to_dict() for flag in flags]

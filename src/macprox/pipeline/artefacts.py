@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from macprox.edits import REASONS_JOINED_BY
 from macprox.image.quality import (
     BLOCK_UM,
+    OUT_OF_FOCUS,
     BlockJudge,
     SquareGrid,
     Squares,
@@ -32,7 +33,6 @@ from macprox.regions.contours import as_multipolygon, polygons_from_squares
 from macprox.slide import Slide
 from macprox.study import ImageParameters
 
-OUT_OF_FOCUS = "out of focus"
 SATURATED = "saturated"  # and the channel's name
 FOLD, DEBRIS, EMPTY, NO_DATA = "fold", "bright debris", "empty", "no data"
 BAND_ROWS = 64  # blocks that are averaged at a time: memory stays small on any slide
@@ -136,23 +136,26 @@ def found_at(areas: tuple[tuple[str, MultiPolygon], ...], xy_um: np.ndarray) -> 
 
 
 def facts_of(
-    areas: tuple[tuple[str, MultiPolygon], ...], reasons: Iterable[str], tissue_um2: float
+    areas: tuple[tuple[str, MultiPolygon], ...], reasons: Iterable[str], regions: Regions
 ) -> list[dict[str, Any]]:
-    """For the manifest: area, share of the tissue and number of cells, by reason.
+    """For the manifest: area, share of all and of the counted tissue, and cells, by reason.
 
     Parameters
     ----------
     areas : tuple of (str, MultiPolygon)
     reasons : iterable of str
         The column ``artefact`` of the observed cells.
-    tissue_um2 : float
+    regions : Regions
+        Tissue is the window; what counts of it is not excluded.
     """
+    tissue_um2, observed = regions.tissue_window.area, regions.observed
     n_cells = Counter(reason for joined in reasons for reason in joined.split(REASONS_JOINED_BY))
     return [
         {
             "reason": reason,
             "area_mm2": area.area / 1e6,
             "tissue_frac": area.area / tissue_um2,
+            "counted_frac": (area & observed).area / observed.area if observed.area else 0.0,
             "cells": n_cells[reason],
         }
         for reason, area in areas

@@ -13,7 +13,6 @@ from shapely import MultiPolygon
 
 from macprox.celltable import AMBIGUOUS, OTHER
 from macprox.errors import TableError
-from macprox.image.quality import QualityFlag
 from macprox.io.atomic import write_parquet, write_text
 from macprox.io.drawn_areas import read_drawn
 from macprox.io.fingerprint import content_fingerprint
@@ -25,8 +24,10 @@ from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder
 from macprox.io.tables import ColumnMapping, read_cells
 from macprox.phenotype.gate_table import GATE_COLUMNS
 from macprox.pipeline.contents import write_contents
+from macprox.pipeline.quality_gate import extent_flags
 from macprox.pipeline.run import GIVEN_FORMAT, given_mark, refresh_report
 from macprox.pipeline.stages import Ledger
+from macprox.quality import INFO, MIN_TUMOUR_CELLS, QualityFlag
 from macprox.regions import Regions, polygons_from_mask
 from macprox.results import SlideResult
 from macprox.spatial import ProximityParameters, annotate_neighbours, proximity
@@ -150,7 +151,8 @@ def _one_slide(
         write_parquet(folder.gates, pd.DataFrame(columns=list(GATE_COLUMNS)))
         write_regions(folder.regions, Regions(tissue_window=area), origin["pixel_size_um"])
         write_parquet(folder.statistics, statistics)
-        ledger.note(**_facts(cells, area, strata))
+        ledger.note(**_facts(cells, area, strata, request.target))
+    ledger.note_light()
     refresh_report(folder)
     return SlideResult(folder.path)
 
@@ -163,21 +165,28 @@ def _window_area(request: TableRequest, pixel_size_um: float) -> MultiPolygon:
     return read_drawn(request.window_file, pixel_size_um, "tissue_window").area
 
 
-def _facts(cells: pd.DataFrame, area: MultiPolygon, strata: list[str]) -> dict:
-    quality = []
+def _facts(
+    cells: pd.DataFrame, area: MultiPolygon, strata: list[str], target: str
+) -> dict[str, Any]:
+    counts = cells["phenotype"].astype(str).value_counts()
+    quality = [] if area.is_empty else extent_flags(Regions(tissue_window=area))
     if area.is_empty:
         message = (
             "No window was given: densities and edge-corrected values are not. "
             "Give the observed area with --window."
         )
-        quality.append(QualityFlag("no_window", 0.0, message, "info"))
+        quality.append(QualityFlag("no_window", 0.0, message, INFO))
     if not strata:
         message = "The table names no region or tissue category: the null is not stratified."
         quality.append(QualityFlag("not_stratified", 0.0, message))
+    n_target = int(counts.get(target, 0))
+    if n_target < MIN_TUMOUR_CELLS:  # a warning only: nobody says that the target is tumour
+        message = f"{n_target} cells called {target}; below {MIN_TUMOUR_CELLS} a slide says little."
+        quality.append(QualityFlag("few_target_cells", n_target, message))
     return {
         "counts": {
             "cells": len(cells),
-            "by_phenotype": cells["phenotype"].astype(str).value_counts().to_dict(),
+            "by_phenotype": counts.to_dict(),
             "tissue_mm2": area.area / 1e6,
         },
         "quality": [flag.to_dict() for flag in quality],

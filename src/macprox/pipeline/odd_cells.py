@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from macprox.image.quality import QualityFlag
+from macprox.quality import INFO, ODD_CELLS_FRAC, WARNING, QualityFlag
 from macprox.segment.whole import MAX_NUCLEUS_DIAMETERS
 from macprox.spatial.parameters import LEAVE_OUT, ProximityParameters
 from macprox.study import Study
 
 GIANT_NUCLEUS_UM2 = 700.0  # 30 um across; the largest tumour nuclei are about 25
-MANY_STREAKS_FRAC = 0.01
 
 
 def is_counted(cells: pd.DataFrame, proximity: ProximityParameters) -> np.ndarray:
@@ -45,21 +44,21 @@ def odd_cell_flags(observed: pd.DataFrame, study: Study) -> list[QualityFlag]:
             f"{n_lone} of the {n_all} macrophages have no nucleus in the plane; they are "
             f"{'left out of' if left_out else 'counted in'} every distance and share."
         )
-        flags.append(QualityFlag("macrophages_without_nucleus", n_lone / n_all, message, "info"))
+        flags.append(QualityFlag("macrophages_without_nucleus", n_lone / n_all, message, INFO))
     n_clump = int(observed["clump"].sum())
     if n_clump:
         message = (
             f"{n_clump} bodies without a nucleus were cut from marker areas wider than "
             f"{study.segmentation.macrophages.max_diameter_um:g} µm: clumps or debris."
         )
-        flags.append(QualityFlag("clumps", n_clump, message))
+        flags.append(QualityFlag("clumps", n_clump, message, _level(n_clump, len(observed))))
     n_giant = int((observed["nucleus_area_um2"] > GIANT_NUCLEUS_UM2).sum())
     if n_giant:
         message = (
             f"{n_giant} nuclei are larger than {GIANT_NUCLEUS_UM2:g} µm²: merged, debris, or a "
             "wrong pixel size."
         )
-        flags.append(QualityFlag("giant_nuclei", n_giant, message))
+        flags.append(QualityFlag("giant_nuclei", n_giant, message, _level(n_giant, len(observed))))
     return flags
 
 
@@ -72,5 +71,9 @@ def streak_flags(n_streaks: int, n_cells: int, study: Study) -> list[QualityFlag
         f"{n_streaks} objects of nuclear stain are wider than {widest_um:g} µm and were left out: "
         "haze, folds, or a wrong pixel size."
     )
-    level = "warning" if n_streaks > MANY_STREAKS_FRAC * n_cells else "info"
-    return [QualityFlag("wide_objects", n_streaks, message, level)]
+    return [QualityFlag("wide_objects", n_streaks, message, _level(n_streaks, n_cells))]
+
+
+def _level(n: int, n_cells: int) -> str:
+    """One odd cell in many is no reason to look at a slide."""
+    return WARNING if n >= ODD_CELLS_FRAC * n_cells else INFO

@@ -126,6 +126,7 @@ def _finish_slide(study: Study, folder: SlideFolder, options: RunOptions) -> Sli
     reviewed = review_facts(folder)
     if {fact: ledger.manifest.get(fact, "") for fact in reviewed} != reviewed:
         ledger.note(**reviewed)
+    ledger.note_light()
     refresh_report(folder, options.watcher)
     return SlideResult(folder.path)
 

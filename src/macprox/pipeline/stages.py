@@ -15,6 +15,7 @@ from typing import Any
 
 from macprox import __version__
 from macprox.io.store import SlideFolder, read_manifest, write_manifest
+from macprox.quality import light_of
 
 REPORTED_PACKAGES = (
     "numpy",
@@ -65,6 +66,12 @@ class Ledger:
         """Write facts into the manifest."""
         self.manifest.update(facts)
         write_manifest(self.folder, self.manifest)
+
+    def note_light(self) -> None:
+        """Write the slide's light, if it is another than before."""
+        light = light_of(self.manifest)
+        if self.manifest.get("light") != light:
+            self.note(light=light)
 
     @contextmanager
     def stage(self, name: str, mark: str) -> Iterator[None]:

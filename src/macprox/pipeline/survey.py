@@ -17,7 +17,7 @@ from macprox.errors import ResultError
 from macprox.image.correction import Correction
 from macprox.image.missing import missing_frac
 from macprox.image.pyramid import averages
-from macprox.image.quality import QualityFlag, channel_flags, missing_flags, slide_flags
+from macprox.image.quality import channel_flags, missing_flags
 from macprox.image.sampling import chosen_squares, lattice, sample_square, stride_px
 from macprox.image.stain import FLOOR_SD, StainStatistics
 from macprox.image.survey import SAMPLE_SIZE, SurveyGrid, survey_block
@@ -29,6 +29,7 @@ from macprox.io.region_files import write_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.tiles import reading_together
+from macprox.quality import QualityFlag
 from macprox.regions import Regions
 from macprox.regions.contours import polygons_from_mask
 from macprox.slide import Slide
@@ -96,7 +97,7 @@ def survey_slide(
     tissue = _outlines(masks, grid)
     write_regions(folder.tissue, tissue, slide.pixel_size_um)
     in_tissue = points.within(masks.footprint)
-    survey = _describe(slide, image, in_tissue, tissue.tissue_window.area / 1e6)
+    survey = _describe(slide, image, in_tissue)
     _save(survey, folder)
     return survey
 
@@ -232,13 +233,10 @@ def _outlines(masks: TissueMasks, grid: SurveyGrid) -> Regions:
     return Regions(tissue_window=footprint, airspace=airspace)
 
 
-def _describe(
-    slide: Slide, image: ImageParameters, points: np.ndarray, tissue_mm2: float
-) -> Survey:
+def _describe(slide: Slide, image: ImageParameters, points: np.ndarray) -> Survey:
     sample, rough = (dict(zip(slide.channels, values, strict=True)) for values in points)
     correction = Correction.from_sample(sample, image.autofluorescence, rough)
-    quality = slide_flags(tissue_mm2, slide.pixel_size_um)
-    quality += channel_flags(sample, correction.stains)
+    quality = channel_flags(sample, correction.stains)
     quality += missing_flags(missing_frac(slide))
     return Survey(correction, sample, quality)
 

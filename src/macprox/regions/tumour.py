@@ -17,6 +17,7 @@ from scipy.special import ndtr
 from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
+from macprox.quality import MIN_TUMOUR_CELLS
 from macprox.regions.contours import as_multipolygon, polygons_from_field, without_small_parts
 from macprox.regions.packing import (
     CELL_REACH_UM,
@@ -31,7 +32,6 @@ from macprox.regions.parameters import RegionParameters
 # smoothing, strands of stroma 25 um wide part two nests, and the density stays calm.
 SHARE_SMOOTHING_FRAC = 0.5
 BAND_ROWS = 512  # 2 mm at a time, so that memory follows the slide's width, not its area
-FEW_CELLS = 100  # below, no statement about a tumour (exclusion rule of PMC8363080)
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _found(
     n_inside = len(_within(tumour, marker_xy))
     density_per_mm2 = n_inside / (tumour.area / 1e6)
     flags = []
-    if n_inside < FEW_CELLS:
+    if n_inside < MIN_TUMOUR_CELLS:
         flags.append("few_tumour_cells")
     if density_per_mm2 < 1.5 * parameters.min_density_per_mm2:
         flags.append("tumour_sparse")

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from macprox.image.stain import StainStatistics
-from macprox.slide import PLAUSIBLE_PIXEL_SIZE_UM
+from macprox.quality import (
+    ARTEFACT_FRAC,
+    INFO,
+    MAX_OUT_OF_FOCUS_FRAC,
+    PIXEL_SIZE_RANGE_UM,
+    SATURATED_FRAC,
+    STOP,
+    WARNING,
+    QualityFlag,
+)
 
-SATURATED_FRAC = 0.001
-MUCH_FRAC = 0.01  # of the tissue: from here on an artefact is a warning
-SMALL_TISSUE_MM2 = 1.0  # below, one slide says little about a tumour (PMC8363080, table 2)
-
-
-@dataclass(frozen=True)
-class QualityFlag:
-    """One finding: a word for tables, the number behind it, a sentence for people."""
-
-    flag: str
-    value: float
-    message: str
-    level: str = "warning"
-
-    def to_dict(self) -> dict:
-        return asdict(self)
+OUT_OF_FOCUS = "out of focus"
 
 
 def channel_flags(
@@ -95,12 +88,13 @@ def clipping_flags(tissue_frac: Mapping[str, float], blank: str | None) -> list[
 
 
 def artefact_flags(artefacts: Sequence[Mapping[str, Any]]) -> list[QualityFlag]:
-    """One for each kind of artefact, a warning where it takes a hundredth of the tissue.
+    """One for each kind of artefact; its level follows from its share of the tissue that counts.
 
     Parameters
     ----------
     artefacts : sequence of mappings
-        ``reason``, ``area_mm2``, ``tissue_frac`` and ``cells``, as the manifest has them.
+        ``reason``, ``area_mm2``, ``tissue_frac``, ``counted_frac`` and ``cells``, as the manifest
+        has them.
     """
     flags = []
     for found in artefacts:
@@ -110,31 +104,21 @@ def artefact_flags(artefacts: Sequence[Mapping[str, Any]]) -> list[QualityFlag]:
             f"{reason[:1].upper()}{reason[1:]}: {share:.1%} of the tissue "
             f"({found['area_mm2']:.3g} mm²) with {n} cell{'' if n == 1 else 's'}."
         )
-        level = "warning" if share >= MUCH_FRAC else "info"
+        level = _artefact_level(reason, found["counted_frac"])
         flags.append(QualityFlag(reason.replace(" ", "_"), share, message, level))
     return flags
 
 
-def slide_flags(tissue_mm2: float, pixel_size_um: float) -> list[QualityFlag]:
-    """Little tissue, or a pixel size that is hard to believe."""
-    flags = []
-    if tissue_mm2 == 0:
-        flags.append(QualityFlag("no_tissue", 0.0, "No nuclei were found, hence no tissue."))
-    elif tissue_mm2 < SMALL_TISSUE_MM2:
-        flags.append(
-            QualityFlag(
-                "small_tissue",
-                tissue_mm2,
-                f"Only {tissue_mm2:.2f} mm² of tissue; below 1 mm² a slide says little.",
-            )
-        )
-    low, high = PLAUSIBLE_PIXEL_SIZE_UM
-    if not low <= pixel_size_um <= high:
-        flags.append(
-            QualityFlag(
-                "implausible_pixel_size",
-                pixel_size_um,
-                f"{pixel_size_um:g} µm per pixel is outside {low}-{high}: check the scale.",
-            )
-        )
-    return flags
+def _artefact_level(reason: str, counted_frac: float) -> str:
+    if reason == OUT_OF_FOCUS and counted_frac > MAX_OUT_OF_FOCUS_FRAC:
+        return STOP
+    return WARNING if counted_frac >= ARTEFACT_FRAC else INFO
+
+
+def scale_flags(pixel_size_um: float) -> list[QualityFlag]:
+    """A pixel size that is hard to believe: nothing in micrometres can be trusted."""
+    low, high = PIXEL_SIZE_RANGE_UM
+    if low <= pixel_size_um <= high:
+        return []
+    message = f"{pixel_size_um:g} µm per pixel is outside {low:g}-{high:g}: check the scale."
+    return [QualityFlag("implausible_pixel_size", pixel_size_um, message, STOP)]

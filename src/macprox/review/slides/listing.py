@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from macprox.report.lights import light_text, severity
 from macprox.report.numbers import DASH, count_text
 from macprox.review.clock import told
 from macprox.review.slides import table as slides
@@ -23,7 +24,6 @@ STATUS_SIGNS = {
     slides.CHANGED: "⚠",
     slides.NEEDS_UPDATE: "↻",
 }
-QUALITY_WORDS = {slides.OK: "✓ fine", slides.LOOK: "⚠ look", slides.STOP: "✖ too little"}
 TO_UPDATE = "Its saved numbers are older than the review, the study or this version of macprox."
 
 
@@ -36,7 +36,7 @@ class Entry:
     tip: str = ""
 
 
-TITLES = ("Slide", "Status", "Quality", "Gates", "Cells", "Patient", "Group", "Reviewer")
+TITLES = ("Slide", "Status", "Light", "Gates", "Cells", "Patient", "Group", "Reviewer")
 
 
 def entries(row: Mapping[Any, Any]) -> list[Entry]:
@@ -46,7 +46,7 @@ def entries(row: Mapping[Any, Any]) -> list[Entry]:
     tip = reason or _signed(row)
     if row["needs_update"]:
         tip = f"{tip} {TO_UPDATE}".strip()
-    quality = QUALITY_WORDS[row["quality"]] if is_there else DASH
+    light = row["light"] or None
     n_open = int(row["gates_to_confirm"])
     gates = f"{n_open} open" if n_open else "✓"
     shown = f"{STATUS_SIGNS[status]} {status}" + (
@@ -55,7 +55,7 @@ def entries(row: Mapping[Any, Any]) -> list[Entry]:
     return [
         Entry(row["slide_id"], row["slide_id"], "Double-click to open it"),
         Entry(shown, status, tip),
-        Entry(quality, row["quality"] if is_there else "", row["quality_text"]),
+        Entry(light_text(light), severity(light), row["quality_text"]),
         Entry(gates if is_there else DASH, n_open, "Gates that nobody has confirmed yet"),
         Entry(count_text(row["n_cells"]) if is_there else DASH, float(row["n_cells"])),
         Entry(row["patient"], row["patient"]),

@@ -13,6 +13,7 @@ from macprox.errors import MacproxError, ResultError
 from macprox.io.samples import read_samples
 from macprox.io.store import STUDY_FILE, SlideFolder, read_manifest, slide_folder
 from macprox.pipeline.run import is_current, is_given
+from macprox.quality import light_of, worth_a_look
 from macprox.report.rows import micrometres
 from macprox.study import Study
 
@@ -25,12 +26,6 @@ IN_REVIEW = "in review"
 SIGNED_OFF = "signed off"
 CHANGED = "changed since sign-off"
 NEEDS_UPDATE = "needs update"
-
-OK, LOOK, STOP = "ok", "look", "stop"
-# Where a slide is usually left out of a study (PMC8363080, table 2): it says little or nothing.
-STOPPING_FLAGS = frozenset(
-    {"no_tissue", "no_window", "small_tissue", "few_tumour_cells", "no_tumour_region"}
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,8 @@ class SlideRow:
     needs_update : bool
         Its statistics are older than the study, the review or this version of macprox.
     n_cells : int
-    quality : "ok", "look" or "stop"
+    light : "green", "amber", "red" or ""
+        Of the quality gate (`macprox.quality`), as last computed; empty before.
     quality_text : str
         What to look at, in sentences.
     gates_to_confirm : int
@@ -65,7 +61,7 @@ class SlideRow:
     status: str = NOT_STARTED
     needs_update: bool = False
     n_cells: int = 0
-    quality: str = OK
+    light: str = ""
     quality_text: str = ""
     gates_to_confirm: int = 0
     reviewer: str = ""
@@ -135,15 +131,14 @@ def _row(folder: SlideFolder, study: Study, sample: dict[str, Any]) -> SlideRow:
         status, needs_update = _status(folder, study, manifest, (events, corrections))
     except MacproxError as error:
         return SlideRow(**about, status=f"{FAILED}: {error}")
-    quality, quality_text = _quality(manifest)
     signed = corrections.signed_off
     return SlideRow(
         **about,
         status=status,
         needs_update=needs_update,
         n_cells=int(manifest.get("counts", {}).get("cells", 0)),
-        quality=quality,
-        quality_text=quality_text,
+        light=light_of(manifest) or "",
+        quality_text=_quality_text(manifest),
         gates_to_confirm=_gates_to_confirm(study, manifest, corrections),
         reviewer=signed.reviewer if signed else events[-1].reviewer if events else "",
         signed_off_at=signed.time if signed else "",
@@ -175,13 +170,9 @@ def _status(
     return (NEEDS_UPDATE if is_old else READY), is_old
 
 
-def _quality(manifest: dict[str, Any]) -> tuple[str, str]:
-    flags = [flag for flag in manifest.get("quality", []) if flag["level"] == "warning"]
-    messages = [micrometres(flag["message"]) for flag in flags]
-    messages += [micrometres(warning) for warning in manifest.get("warnings", [])]
-    if any(flag["flag"] in STOPPING_FLAGS for flag in flags):
-        return STOP, " ".join(messages)
-    return (LOOK if messages else OK), " ".join(messages)
+def _quality_text(manifest: dict[str, Any]) -> str:
+    messages = [flag["message"] for flag in worth_a_look(manifest)]
+    return " ".join(map(micrometres, [*messages, *manifest.get("warnings", [])]))
 
 
 def _gates_to_confirm(study: Study, manifest: dict[str, Any], corrections: Corrections) -> int:

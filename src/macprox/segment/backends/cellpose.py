@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from macprox.segment.backends.weights import find_weights, import_package, loading
+from macprox.segment.backends.weights import find_weights, import_package, loading, refuse_pickles
 from macprox.segment.parameters import SegmentationParameters
 
 # Diameters in px that the pretrained models expect; a file of one's own says its own up to 3.
@@ -39,10 +39,12 @@ class Cellpose:
         usual = NUCLEI_WEIGHTS if self._has_channels else SAM_WEIGHTS
         stored = [_store() / name for name in usual]
         weights = find_weights(parameters, stored, Path.is_file, "a Cellpose weights file")
-        options: dict[str, Any] = {"gpu": import_package("torch", "cellpose").cuda.is_available()}
+        torch = import_package("torch", "cellpose")
+        options: dict[str, Any] = {"gpu": torch.cuda.is_available()}
         if self._has_channels:
             options["diam_mean"] = NUCLEI_PX if weights.name in NUCLEI_WEIGHTS else CELLS_PX
         with loading(weights, "cellpose"):
+            refuse_pickles(torch, weights)
             self._model = models.CellposeModel(pretrained_model=str(weights), **options)
         self._diameter_px = float(getattr(self._model, "diam_mean", CELLS_PX))
         wanted_um = parameters.nucleus_diameter_um / self._diameter_px

@@ -72,6 +72,15 @@ def find_weights(
     return found
 
 
+def refuse_pickles(torch: ModuleType, path: Path) -> None:
+    """Read weights that torch saved as tensors only; use inside `loading`.
+
+    A pickle may run anything while it is read, and the packages' own loaders, and torch before
+    version 2.6, read any.
+    """
+    torch.load(str(path), map_location="cpu", weights_only=True)
+
+
 @contextmanager
 def loading(path: Path, method: str) -> Iterator[None]:
     """Around the loading of weights: a file that is not the method's becomes one sentence.
