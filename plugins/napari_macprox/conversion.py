@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-import macprox as mp
 from macprox.celltable import OTHER
 from macprox.errors import MacproxError, ResultError
+from macprox.io.images import reopen_slide
 from macprox.report.overview import (
     MACROPHAGE_MARKER_COLOURS,
     NUCLEUS_COLOUR,
@@ -155,7 +155,7 @@ def pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
         return [], None
     colours = {stain.channel: stain.colour for stain in stains(channels, result.study)}
     try:
-        slide = mp.open_slide(source["path"], source["pixel_size_um"], result.slide_id)
+        slide = reopen_slide(source, result.slide_id)
     except MacproxError as error:
         return _overview_layers(result, colours), f"Shown at low resolution: {error}"
     if slide.fingerprint != source["fingerprint"]:

@@ -23,6 +23,10 @@ class PixelSource(Protocol):
         """Pixels ``(y, x)`` of one channel at one pyramid level, in the file's dtype."""
         ...
 
+    def piece_shape(self, level: int, channel: int) -> tuple[int, int]:
+        """``(y, x)`` of what is decoded in one go: a tile, strip or chunk, from the first pixel."""
+        ...
+
 
 @dataclass(frozen=True)
 class ArraySource:
@@ -32,6 +36,9 @@ class ArraySource:
 
     def read(self, level: int, channel: int, y: slice, x: slice) -> np.ndarray:
         return self.array[channel, y, x]
+
+    def piece_shape(self, level: int, channel: int) -> tuple[int, int]:
+        return self.array.shape[1], self.array.shape[2]
 
 
 @dataclass(frozen=True)

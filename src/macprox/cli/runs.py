@@ -45,6 +45,14 @@ def run(
     check_seams: Annotated[
         bool, typer.Option("--check-seams", help="Segment windows across seams again; compare.")
     ] = False,
+    allow_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--allow-damaged",
+            help="Leave out places that do not decode; a TIFF that is cut off is refused all the "
+            "same.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +63,7 @@ def run(
 
     who = Workers(scheduler=scheduler) if workers is None else Workers(workers, scheduler)
     with told(out, as_json), watch(quiet or as_json) as watcher:
-        options = RunOptions(tile, who, watcher, check_seams)
+        options = RunOptions(tile, who, watcher, check_seams, allow_damaged)
         results = run_batch(slides, study, out, pixel_size_um=pixel_size, options=options)
     say_done(results, out, as_json)
     if not all(seams_hold(result.manifest) for result in results):

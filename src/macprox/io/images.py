@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from macprox.errors import PixelSizeError, SlideError
+from macprox.image.damage import Damage, without_damage
 from macprox.io.channel_folder import describe_channel_folder
 from macprox.io.fingerprint import content_fingerprint
 from macprox.io.image_description import FoundPixelSize, ImageDescription, distinct_names
@@ -23,6 +26,7 @@ __all__ = [
     "find_slides",
     "inspect_slide",
     "open_slide",
+    "reopen_slide",
     "slide_id_of",
     "unique_slide_ids",
 ]
@@ -110,6 +114,21 @@ def open_slide(
         source=description.source,
         fingerprint=content_fingerprint(description.files),
     )
+
+
+def reopen_slide(source: Mapping[str, Any], slide_id: str) -> Slide:
+    """The slide that results were made from, by what their manifest says of it.
+
+    What was damaged then is 0, as it was. Whether the file is still the same is for the caller to
+    ask: compare ``fingerprint``.
+
+    Raises
+    ------
+    SlideError, PixelSizeError
+        As `open_slide`.
+    """
+    slide = open_slide(source["path"], source["pixel_size_um"], slide_id)
+    return without_damage(slide, Damage.from_dict(source.get("damage")))
 
 
 def inspect_slide(path: str | os.PathLike[str]) -> SlideInfo:

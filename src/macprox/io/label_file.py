@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from macprox.errors import SlideError
+from macprox.errors import DamageError, SlideError
 from macprox.io.fingerprint import content_fingerprint
 from macprox.io.image_description import ImageDescription
 from macprox.io.ome_zarr import describe_ome_zarr, is_zarr, listed_labels
@@ -37,7 +37,10 @@ class LabelFile:
 
     def read(self, y: slice, x: slice) -> np.ndarray:
         """Integers ``(y, x)`` of a region, in the file's dtype."""
-        return self.source.read(0, 0, y, x)
+        try:
+            return self.source.read(0, 0, y, x)
+        except DamageError as error:  # of a slide a place can be left out, of its labels none
+            raise SlideError(str(error)) from error
 
 
 def find_label_file(pattern: str, slide_id: str) -> Path:

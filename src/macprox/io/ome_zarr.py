@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,108 +18,14 @@ from macprox.io.image_description import (
     is_intensity,
     length_um,
 )
+from macprox.io.zarr_chunks import DECODE_ERRORS, ZarrSource
 
 _MARKERS = (".zgroup", ".zattrs", "zarr.json")
-_DECODE_ERRORS = (RuntimeError, ValueError, OSError, EOFError, zlib.error)
 
 
 def is_zarr(path: Path) -> bool:
     """Whether a folder is a zarr group or array."""
     return path.is_dir() and any((path / name).is_file() for name in (*_MARKERS, ".zarray"))
-
-
-@dataclass(frozen=True)
-class ZarrSource:
-    """Pixels of an OME-Zarr image; see `macprox.slide.PixelSource`.
-
-    Parameters
-    ----------
-    store : str
-        The folder of the image group.
-    levels : tuple of str
-        Path of each level's array inside it.
-    axes : str
-        One letter per dimension, with ``y`` and ``x``; what is not ``c``, ``y`` or ``x`` has
-        length 1.
-    names : tuple of str
-        Channel names, for messages.
-    dtype : numpy.dtype
-    """
-
-    store: str
-    levels: tuple[str, ...]
-    axes: str
-    names: tuple[str, ...]
-    dtype: np.dtype = field(repr=False)
-
-    def read(self, level: int, channel: int, y: slice, x: slice) -> np.ndarray:
-        """Pixels ``(y, x)``; chunks that are absent hold the array's fill value."""
-        array = _open_array(self.store, self.levels[level])
-        index = {"c": channel, "y": y, "x": x}
-        try:
-            region = array[tuple(index.get(axis, 0) for axis in self.axes)]
-        except _DECODE_ERRORS as error:
-            raise self._damage(array, level, channel, (y, x), error) from error
-        region = np.asarray(region)
-        if self.axes.index("y") > self.axes.index("x"):
-            region = region.T
-        return region.astype(self.dtype, copy=False)
-
-    def _damage(
-        self, array: Any, level: int, channel: int, region: tuple[slice, slice], error: Exception
-    ) -> SlideError:
-        at = [self.axes.index("y"), self.axes.index("x")]
-        shape = [array.shape[i] for i in at]
-        chunk = [(array.shards or array.chunks)[i] for i in at]
-        where = "a chunk"
-        for row, column in _chunks_in(region, shape, chunk):
-            y0, x0 = row * chunk[0], column * chunk[1]
-            inside = {"c": channel, "y": slice(y0, y0 + chunk[0]), "x": slice(x0, x0 + chunk[1])}
-            try:
-                array[tuple(inside.get(axis, 0) for axis in self.axes)]
-            except _DECODE_ERRORS as inner:
-                where = f"chunk row {row}, column {column} (pixels from y {y0}, x {x0})"
-                error = inner
-                break
-        return SlideError(
-            f"{os.path.basename(self.store)!r} is damaged or truncated: channel "
-            f"{self.names[channel]!r}, {where} of level {level} does not decode ({error}). "
-            f"Copy or export it again."
-        )
-
-
-def _chunks_in(
-    region: tuple[slice, slice], shape: list[int], chunk: list[int]
-) -> Iterator[tuple[int, int]]:
-    (y0, y1, _), (x0, x1, _) = (
-        part.indices(size) for part, size in zip(region, shape, strict=True)
-    )
-    for row in range(y0 // chunk[0], -(-y1 // chunk[0])):
-        for column in range(x0 // chunk[1], -(-x1 // chunk[1])):
-            yield row, column
-
-
-_opening = threading.Lock()
-
-
-def _open_array(store: str, level: str) -> Any:
-    """An open zarr array; its metadata are read once per process, and again when rewritten."""
-    metadata = (Path(store, level, name) for name in ("zarr.json", ".zarray"))
-    stamp = next((file.stat().st_mtime_ns for file in metadata if file.is_file()), None)
-    if stamp is None:
-        raise SlideError(
-            f"{os.path.basename(store)!r} can no longer be read: level {level!r} is gone from "
-            f"{store}. Was it moved, or a drive disconnected?"
-        )
-    return _cached_array(os.getpid(), stamp, store, level)
-
-
-@lru_cache(maxsize=64)
-def _cached_array(pid: int, stamp: int, store: str, level: str) -> Any:
-    import zarr
-
-    with _opening:
-        return zarr.open_array(store, path=level, mode="r")
 
 
 def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
@@ -161,7 +64,7 @@ def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
         return _description(path, multiscale, attributes, arrays, group_format)
     except SlideError:
         raise
-    except (KeyError, IndexError, TypeError, AttributeError, *_DECODE_ERRORS) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, *DECODE_ERRORS) as error:
         detail = str(error) or type(error).__name__
         raise SlideError(
             f"{path.name!r} has incomplete or damaged OME-Zarr metadata ({detail}). Copy or "
@@ -185,7 +88,7 @@ def _attributes(path: Path, zarr: Any) -> tuple[dict[str, Any], int]:
     """The OME attributes of a group, from under ``ome`` where NGFF 0.5 keeps them."""
     try:
         group = zarr.open_group(str(path), mode="r")
-    except (FileNotFoundError, KeyError, *_DECODE_ERRORS) as error:
+    except (FileNotFoundError, KeyError, *DECODE_ERRORS) as error:
         raise SlideError(
             f"{path.name!r} is not a readable zarr group ({str(error) or type(error).__name__}). "
             f"Expected an OME-Zarr image."

@@ -14,6 +14,7 @@ from macprox.io.store import SlideFolder, read_table
 from macprox.pipeline.areas import content_hash
 from macprox.pipeline.artefacts import facts_of
 from macprox.pipeline.calling import CalledCells, Caller
+from macprox.pipeline.damage import damage_facts, damage_flags
 from macprox.pipeline.odd_cells import macrophages_without_nucleus, odd_cell_flags, streak_flags
 from macprox.pipeline.redrawing.stage import measurements_of
 from macprox.regions import Regions
@@ -91,14 +92,16 @@ def analyse_slide(
     write_parquet(folder.statistics, statistics)
     lost = [*manifest.get("lost_redraws", []), *_lost(called, study, corrections)]
     found = facts_of(called.artefacts, observed["artefact"], regions.tissue_window.area)
+    known = {**manifest, "artefacts": found, "damaged": damage_facts(source, regions)}
     return {
         "counts": {
             **_counts(cells, regions),
             "macrophages_without_nucleus": macrophages_without_nucleus(observed, study),
         },
         "artefacts": found,
+        "damaged": known["damaged"],
         "sensitivity": _sensitivity(counted, study, regions),
-        "quality": _quality(observed, regions, study, {**manifest, "artefacts": found}),
+        "quality": _quality(observed, regions, study, known),
         "lost_edits": lost,
         "warnings": [*called.areas.messages, *lost],
     }
@@ -147,7 +150,8 @@ def _quality(
     observed: pd.DataFrame, regions: Regions, study: Study, manifest: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Flags of the pixels (survey), of the segmentation, and of what came out."""
-    flags = [QualityFlag(**flag) for flag in manifest.get("survey_quality", [])]
+    flags = damage_flags(manifest["source"], manifest["damaged"])
+    flags += [QualityFlag(**flag) for flag in manifest.get("survey_quality", [])]
     segmentation = manifest.get("segmentation", {})
     if segmentation.get("n_cut"):
         n_cut = segmentation["n_cut"]

@@ -15,6 +15,7 @@ import zarr
 
 from macprox.errors import ResultError
 from macprox.image.correction import Correction
+from macprox.image.damage import damaged_boxes
 from macprox.image.missing import missing_frac
 from macprox.image.pyramid import averages
 from macprox.image.quality import QualityFlag, channel_flags, missing_flags, slide_flags
@@ -27,6 +28,7 @@ from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.atomic import write_json
 from macprox.io.region_files import write_regions
 from macprox.io.store import SlideFolder
+from macprox.pipeline.damage import area_around
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.tiles import reading_together
 from macprox.regions import Regions
@@ -93,7 +95,7 @@ def survey_slide(
     else:
         points = _read_whole(slide, grid, folder, options)
     masks = _tissue(slide, image, grid, overview, points.values[0])
-    tissue = _outlines(masks, grid)
+    tissue = _outlines(masks, slide, grid)
     write_regions(folder.tissue, tissue, slide.pixel_size_um)
     in_tissue = points.within(masks.footprint)
     survey = _describe(slide, image, in_tissue, tissue.tissue_window.area / 1e6)
@@ -111,7 +113,7 @@ def _read_whole(
     for block, found in zip(blocks, options.workers.map(job, blocks, advance), strict=True):
         points[(..., *grid.sample_box(block.core).slices)] = found
     y, x = np.indices(grid.sample_shape).reshape(2, -1) * grid.stride_px
-    return _points(points.reshape(*points.shape[:2], -1), y, x, grid)
+    return _points(points.reshape(*points.shape[:2], -1), y, x, slide, grid)
 
 
 def _sampled(
@@ -133,10 +135,18 @@ def _sampled(
     values = np.concatenate([one.reshape(*one.shape[:2], -1) for one in found], axis=-1)
     at = [np.meshgrid(*lattice(grid, square, stride), indexing="ij") for square in squares]
     y, x = (np.concatenate([one[axis].ravel() for one in at]) for axis in (0, 1))
-    return _points(values, y, x, grid)
+    return _points(values, y, x, slide, grid)
 
 
-def _points(values: np.ndarray, y: np.ndarray, x: np.ndarray, grid: SurveyGrid) -> _Points:
+def _points(
+    values: np.ndarray, y: np.ndarray, x: np.ndarray, slide: Slide, grid: SurveyGrid
+) -> _Points:
+    """The sample without the points that damage reaches, which hold zeros."""
+    sound = np.ones(len(y), bool)
+    for box in damaged_boxes(slide):
+        sound &= ~box.grown(grid.halo_px).holds(y, x)
+    if sound.any():
+        values, y, x = values[..., sound], y[sound], x[sound]
     rows, columns = (
         np.minimum(at // grid.factor, size - 1)
         for at, size in zip((y, x), grid.overview_shape, strict=True)
@@ -221,14 +231,19 @@ def _nucleus_level(stain: StainStatistics) -> float:
     return max(stain.floor, stain.background + NUCLEUS_SD * stain.noise)
 
 
-def _outlines(masks: TissueMasks, grid: SurveyGrid) -> Regions:
-    """The masks as polygons, cut at the slide's own rim, which the overview may overhang."""
+def _outlines(masks: TissueMasks, slide: Slide, grid: SurveyGrid) -> Regions:
+    """The masks as polygons, cut at the slide's own rim, which the overview may overhang.
+
+    A damaged place is dark, but no airspace.
+    """
     height, width = grid.shape
     rim = shapely.box(0, 0, width * grid.pixel_size_um, height * grid.pixel_size_um)
     footprint, airspace = (
         polygons_from_mask(mask, grid.overview_pixel_um) & rim
         for mask in (masks.footprint, masks.airspace)
     )
+    if boxes := damaged_boxes(slide):
+        airspace -= area_around(boxes, grid.shape, grid.pixel_size_um)
     return Regions(tissue_window=footprint, airspace=airspace)
 
 
