@@ -18,6 +18,7 @@ from macprox.io.image_description import (
     is_intensity,
     length_um,
 )
+from macprox.io.inside import require_inside
 from macprox.io.zarr_chunks import DECODE_ERRORS, ZarrSource
 
 _MARKERS = (".zgroup", ".zattrs", "zarr.json")
@@ -58,8 +59,8 @@ def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
             attributes.pop("image-label", None)
         multiscale = _multiscale(attributes, path)
         arrays = [
-            zarr.open_array(str(path), path=dataset["path"], mode="r")
-            for dataset in multiscale["datasets"]
+            zarr.open_array(str(path), path=name, mode="r")
+            for name in _level_names(multiscale, path)
         ]
         return _description(path, multiscale, attributes, arrays, group_format)
     except SlideError:
@@ -72,16 +73,28 @@ def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
         ) from error
 
 
+def _level_names(multiscale: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    names = (str(dataset["path"]) for dataset in multiscale["datasets"])
+    return tuple(require_inside(name, path.name) for name in names)
+
+
 def listed_labels(path: Path) -> list[str]:
-    """Names of the label images that a group lists; none where it is not such a group."""
+    """Names of the label images that a group lists; none where it is not such a group.
+
+    Raises
+    ------
+    SlideError
+        If a name leads out of the group.
+    """
     import zarr
 
     if not is_zarr(path):
         return []
     try:
-        return [str(name) for name in _attributes(path, zarr)[0].get("labels") or []]
+        listed = _attributes(path, zarr)[0].get("labels") or []
     except SlideError:
         return []
+    return [require_inside(str(name), path.name) for name in listed]
 
 
 def _attributes(path: Path, zarr: Any) -> tuple[dict[str, Any], int]:
@@ -133,7 +146,7 @@ def _description(
     channels = (labels + ("",) * n_channels)[:n_channels]
     dtype = np.dtype(full.dtype).newbyteorder("=")
     version = attributes.get("version") or multiscale.get("version")
-    levels = tuple(dataset["path"] for dataset in multiscale["datasets"])
+    levels = _level_names(multiscale, path)
     chunk = full.shards or full.chunks
     return ImageDescription(
         path=path,
