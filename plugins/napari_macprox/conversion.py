@@ -26,7 +26,7 @@ from macprox.report.overview import (
 )
 from macprox.report.style import phenotype_colours
 from macprox.review.cells.decisions import phenotypes_of
-from macprox.slide import Slide
+from macprox.slide import Slide, Url
 from macprox.starter_study import guess_panel
 from napari_macprox.lazy import ClassView, CoarsePlane, SlidePlane
 from napari_macprox.strokes import outline_layers
@@ -272,7 +272,7 @@ def placed(pixel_size_um: float) -> dict[str, Any]:
     }
 
 
-def _from(slide_id: str, path: Path) -> dict[str, Any]:
+def _from(slide_id: str, path: Path | Url) -> dict[str, Any]:
     return {"metadata": {"slide_id": slide_id, "path": str(path)}}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -22,11 +23,13 @@ from macprox.pipeline.stages import Ledger
 from macprox.pipeline.variations import vary_slide
 from macprox.results import SlideResult
 from macprox.segment.learned import check_method
+from macprox.slide import Url
 from macprox.study import Study
 
 __all__ = ["INDEX_FILE", "BatchError", "Failure", "calibrate", "run", "sensitivity", "update"]
 
 TRACEBACK_FILE = "error.txt"
+Place = TypeVar("Place")  # a slide, or its result folder
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class BatchError(MacproxError):
 
 
 def run(
-    slides: str | Path | Iterable[str | Path],
+    slides: str | Path | Url | Iterable[str | Path | Url],
     study: Study | str | Path,
     out: str | Path = "results",
     pixel_size_um: float | None = None,
@@ -69,7 +72,7 @@ def run(
     Parameters
     ----------
     slides : path or iterable of paths
-        Slide files, folders of slides, globs.
+        Slide files, folders of slides, globs, addresses of OME-Zarr on a web server.
     study : Study or path of a study.toml
     out : path
         Result folder.
@@ -103,7 +106,7 @@ def run(
     write_text(out / STUDY_FILE, study.to_toml())
     given_um = pixel_size_um if pixel_size_um is not None else study.image.pixel_size_um
 
-    def one(path: Path, folder: SlideFolder) -> SlideResult:
+    def one(path: Path | Url, folder: SlideFolder) -> SlideResult:
         slide = open_slide(path, pixel_size_um=given_um, slide_id=folder.slide_id)
         Ledger.open(folder).note(**sample_of(samples, folder.slide_id))
         problems = _problems(inspect_slide(path))
@@ -261,8 +264,8 @@ class _Work:
 
     def each(
         self,
-        slides: Sequence[tuple[Path, SlideFolder]],
-        one: Callable[[Path, SlideFolder], SlideResult],
+        slides: Sequence[tuple[Place, SlideFolder]],
+        one: Callable[[Place, SlideFolder], SlideResult],
     ) -> list[SlideResult]:
         """Do every slide; keep what works, note what does not."""
         results: list[SlideResult] = []

@@ -3,17 +3,78 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote, unquote, urlsplit
 
 import numpy as np
 
-from macprox.errors import PanelError, PixelSizeError
+from macprox.errors import PanelError, PixelSizeError, SlideError
 
 PIXEL_SIZE_TOLERANCE_FRAC = 0.01  # x and y may differ by this much before we call it anisotropic
 PLAUSIBLE_PIXEL_SIZE_UM = (0.1, 2.0)  # outside, cells are a few or hundreds of pixels wide: warn
+
+
+@dataclass(frozen=True, order=True)
+class Url:
+    """Where a slide lies on a web server; answers what readers ask of a `pathlib.Path`.
+
+    Parameters
+    ----------
+    text : str
+        ``https://host/folder/slide.ome.zarr``.
+
+    Raises
+    ------
+    SlideError
+        If it names no server, or holds a password, a query or a fragment.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.text)
+            whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            whole = False
+        if not whole or parts.username or parts.query or parts.fragment:
+            raise SlideError(
+                f"{self.text!r} is not the address of a slide; expected "
+                f"https://host/folder/slide.ome.zarr, without a password, '?' or '#'."
+            )
+        # What a browser shows decoded is sent encoded; what is encoded already stays.
+        text = quote(self.text.rstrip("/"), safe="%:/[]!$&'()*+,;=@~")
+        object.__setattr__(self, "text", text)
+
+    @property
+    def name(self) -> str:
+        """The last part, or the server's name where there is no other."""
+        return unquote(self.text.rsplit("/", 1)[-1])
+
+    @property
+    def parent(self) -> Url:
+        return Url(self.text.rsplit("/", 1)[0]) if urlsplit(self.text).path else self
+
+    def absolute(self) -> Url:
+        return self
+
+    def __truediv__(self, key: str) -> Url:
+        return Url(f"{self.text}/{quote(key)}")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def location(place: str | os.PathLike[str] | Url) -> Path | Url:
+    """What a person named: an address on a web server, or a path here."""
+    if isinstance(place, Url):
+        return place
+    text = os.fspath(place)
+    return Url(text) if text.lower().startswith(("http://", "https://")) else Path(text)
 
 
 class PixelSource(Protocol):
@@ -49,7 +110,7 @@ class Slide:
     ----------
     slide_id : str
         Unique and safe as a folder name.
-    path : Path
+    path : Path or Url
         Where it was opened from.
     format : str
         What kind of file, for people: ``"OME-TIFF"``, ``"OME-Zarr 0.5"``.
@@ -71,7 +132,7 @@ class Slide:
     """
 
     slide_id: str
-    path: Path
+    path: Path | Url
     format: str
     channels: tuple[str, ...]
     pixel_size_um: float
@@ -117,6 +178,11 @@ class Slide:
     def shape(self) -> tuple[int, int]:
         """``(y, x)`` at full resolution, in pixels."""
         return self.level_shapes[0]
+
+    @property
+    def place(self) -> str:
+        """Where it was opened from, for whoever opens it again from elsewhere."""
+        return str(self.path) if isinstance(self.path, Url) else os.path.abspath(self.path)
 
     def channel_index(self, name: str) -> int:
         """Position of a channel; `PanelError` names the nearest miss."""

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-Slides = Annotated[list[str], typer.Argument(help="Slide files, folders of slides, or globs.")]
+Slides = Annotated[
+    list[str],
+    typer.Argument(help="Slide files, folders of slides, globs, or http(s) addresses of OME-Zarr."),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]
 PixelSize = Annotated[
     float | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -100,11 +101,12 @@ def open_label_file(path: Path, name: str) -> LabelFile:
             f"{str(path)!r} holds {len(description.channels)} channels of {description.dtype}; a "
             "label image is one plane of integers, one value an object."
         )
+    files = cast(tuple[Path, ...], description.files)  # no label image is read from a server
     return LabelFile(
-        path=description.path,
+        path=cast(Path, description.path),
         shape=description.level_shapes[0],
         source=description.source,
-        fingerprint=f"{content_fingerprint(description.files)}-{_changed_ns(description.files)}",
+        fingerprint=f"{content_fingerprint(files)}-{_changed_ns(files)}",
     )
 
 

@@ -19,7 +19,10 @@ from macprox.io.image_description import (
     length_um,
 )
 from macprox.io.inside import require_inside
-from macprox.io.zarr_chunks import DECODE_ERRORS, ZarrSource
+from macprox.io.slide_names import is_tiff
+from macprox.io.web import MAX_METADATA_BYTES, fetch
+from macprox.io.zarr_chunks import DECODE_ERRORS, ZarrSource, store_at
+from macprox.slide import Url
 
 _MARKERS = (".zgroup", ".zattrs", "zarr.json")
 
@@ -29,14 +32,34 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in (*_MARKERS, ".zarray"))
 
 
-def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
-    """What an OME-Zarr folder holds.
+def require_remote_zarr(url: Url) -> None:
+    """Refuse an address under which no zarr group lies.
+
+    Raises
+    ------
+    SlideError
+        Also if the server cannot be reached.
+    """
+    if any(fetch(url / name, MAX_METADATA_BYTES) is not None for name in ("zarr.json", ".zgroup")):
+        return
+    if is_tiff(url):
+        raise SlideError(
+            f"{str(url)!r} is a TIFF; from a web server only OME-Zarr is read. Copy it here first."
+        )
+    raise SlideError(
+        f"No OME-Zarr at {str(url)!r}: the server has neither zarr.json nor .zgroup there (HTTP "
+        f"404). Give the address of the folder that holds them."
+    )
+
+
+def describe_ome_zarr(path: Path | Url, labels: bool = False) -> ImageDescription:
+    """What an OME-Zarr holds, in a folder or on a web server.
 
     The layout of bioformats2raw (images in groups ``0``, ``1``, ...) is opened at its first.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
     labels : bool
         Whether a label image is wanted, which is no slide.
 
@@ -51,15 +74,12 @@ def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
     try:
         attributes, group_format = _attributes(path, zarr)
         if "bioformats2raw.layout" in attributes and "multiscales" not in attributes:
-            n_images = sum(1 for p in path.iterdir() if p.name.isdigit() and is_zarr(p))
-            inner = describe_ome_zarr(path / "0")
-            more = (f"only the first of its {n_images} images is read",) if n_images > 1 else ()
-            return _renamed(inner, path, more)
+            return _first_of(path)
         if labels:
             attributes.pop("image-label", None)
         multiscale = _multiscale(attributes, path)
         arrays = [
-            zarr.open_array(str(path), path=name, mode="r")
+            zarr.open_array(store_at(path), path=name, mode="r")
             for name in _level_names(multiscale, path)
         ]
         return _description(path, multiscale, attributes, arrays, group_format)
@@ -73,7 +93,17 @@ def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
         ) from error
 
 
-def _level_names(multiscale: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+def _first_of(path: Path | Url) -> ImageDescription:
+    """The first image of a store in the layout of bioformats2raw."""
+    inner = describe_ome_zarr(path / "0")
+    if isinstance(path, Url):
+        return replace(inner, path=path)  # how many there are, no server says
+    n_images = sum(1 for p in path.iterdir() if p.name.isdigit() and is_zarr(p))
+    more = (f"only the first of its {n_images} images is read",) if n_images > 1 else ()
+    return replace(inner, path=path, files=(path,), problems=inner.problems + more)
+
+
+def _level_names(multiscale: Mapping[str, Any], path: Path | Url) -> tuple[str, ...]:
     names = (str(dataset["path"]) for dataset in multiscale["datasets"])
     return tuple(require_inside(name, path.name) for name in names)
 
@@ -97,10 +127,12 @@ def listed_labels(path: Path) -> list[str]:
     return [require_inside(str(name), path.name) for name in listed]
 
 
-def _attributes(path: Path, zarr: Any) -> tuple[dict[str, Any], int]:
+def _attributes(path: Path | Url, zarr: Any) -> tuple[dict[str, Any], int]:
     """The OME attributes of a group, from under ``ome`` where NGFF 0.5 keeps them."""
     try:
-        group = zarr.open_group(str(path), mode="r")
+        group = zarr.open_group(store_at(path), mode="r")
+    except SlideError:  # a server that does not answer
+        raise
     except (FileNotFoundError, KeyError, *DECODE_ERRORS) as error:
         raise SlideError(
             f"{path.name!r} is not a readable zarr group ({str(error) or type(error).__name__}). "
@@ -110,7 +142,7 @@ def _attributes(path: Path, zarr: Any) -> tuple[dict[str, Any], int]:
     return dict(attributes.get("ome", attributes)), group.metadata.zarr_format
 
 
-def _multiscale(attributes: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+def _multiscale(attributes: Mapping[str, Any], path: Path | Url) -> Mapping[str, Any]:
     kind = next((k for k in ("plate", "well", "image-label") if k in attributes), None)
     multiscales = attributes.get("multiscales")
     if kind or not multiscales:
@@ -130,7 +162,7 @@ def _multiscale(attributes: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
 
 
 def _description(
-    path: Path,
+    path: Path | Url,
     multiscale: Mapping[str, Any],
     attributes: Mapping[str, Any],
     arrays: list[Any],
@@ -158,12 +190,18 @@ def _description(
         pixel_size=_pixel_size(multiscale, (at_y, at_x)),
         tile=(int(chunk[at_y]), int(chunk[at_x])),
         compression=_compression(full),
-        files=(path,),
-        problems=_absent_chunks(path / levels[0], full),
+        files=_documents(path, levels) if isinstance(path, Url) else (path,),
+        problems=() if isinstance(path, Url) else _absent_chunks(path / levels[0], full),
     )
 
 
-def _require_channels_of_one_plane(path: Path, axes: str, full: Any) -> None:
+def _documents(url: Url, levels: tuple[str, ...]) -> tuple[Url, ...]:
+    """The metadata documents of a store, of either version; some are not there."""
+    of_levels = (f"{level}/{name}" for level in levels for name in ("zarr.json", ".zarray"))
+    return tuple(url / name for name in (*_MARKERS, *of_levels))
+
+
+def _require_channels_of_one_plane(path: Path | Url, axes: str, full: Any) -> None:
     others = [
         (axis, n) for axis, n in zip(axes, full.shape, strict=True) if axis not in "cyx" and n > 1
     ]
@@ -223,7 +261,3 @@ def _absent_chunks(folder: Path, array: Any) -> tuple[str, ...]:
         f"{expected - found} of {expected} chunks are absent and read as "
         f"{array.fill_value}: empty when written, or lost in copying",
     )
-
-
-def _renamed(inner: ImageDescription, path: Path, problems: tuple[str, ...]) -> ImageDescription:
-    return replace(inner, path=path, files=(path,), problems=inner.problems + problems)

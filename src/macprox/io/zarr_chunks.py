@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from macprox.errors import DamageError, SlideError
+from macprox.slide import Url, location
 
+METADATA_NAMES = frozenset({".zattrs", ".zgroup", ".zarray", ".zmetadata", "zarr.json"})
 DECODE_ERRORS = (RuntimeError, ValueError, OSError, EOFError, zlib.error)
 
 
@@ -25,7 +27,7 @@ class ZarrSource:
     Parameters
     ----------
     store : str
-        The folder of the image group.
+        The folder of the image group, or its address.
     levels : tuple of str
         Path of each level's array inside it.
     axes : str
@@ -48,6 +50,8 @@ class ZarrSource:
         index = {"c": channel, "y": y, "x": x}
         try:
             region = array[tuple(index.get(axis, 0) for axis in self.axes)]
+        except SlideError:  # a server that does not answer
+            raise
         except DECODE_ERRORS as error:
             raise self._damage(array, level, channel, (y, x), error) from error
         region = np.asarray(region)
@@ -101,7 +105,10 @@ _opening = threading.Lock()
 
 def _open_array(store: str, level: str) -> Any:
     """An open zarr array; its metadata are read once per process, and again when rewritten."""
-    metadata = (Path(store, level, name) for name in ("zarr.json", ".zarray"))
+    place = location(store)
+    if isinstance(place, Url):
+        return _remote_array(store, level)
+    metadata = (place / level / name for name in ("zarr.json", ".zarray"))
     stamp = next((file.stat().st_mtime_ns for file in metadata if file.is_file()), None)
     if stamp is None:
         raise SlideError(
@@ -111,9 +118,28 @@ def _open_array(store: str, level: str) -> Any:
     return _cached_array(os.getpid(), stamp, store, level)
 
 
+def _remote_array(url: str, level: str) -> Any:
+    """The same on a web server, which is not asked before every chunk whether its files changed."""
+    try:
+        return _cached_array(os.getpid(), None, url, level)
+    except FileNotFoundError as error:
+        raise SlideError(
+            f"Level {level!r} is gone from {url}. Was the slide taken off the server?"
+        ) from error
+
+
 @lru_cache(maxsize=64)
-def _cached_array(pid: int, stamp: int, store: str, level: str) -> Any:
+def _cached_array(pid: int, stamp: int | None, store: str, level: str) -> Any:
     import zarr
 
     with _opening:
-        return zarr.open_array(store, path=level, mode="r")
+        return zarr.open_array(store_at(location(store)), path=level, mode="r")
+
+
+def store_at(place: Path | Url) -> Any:
+    """What zarr opens: the name of a folder, or a store on a web server."""
+    if isinstance(place, Url):
+        from macprox.io.http_store import HttpStore
+
+        return HttpStore(place)
+    return str(place)

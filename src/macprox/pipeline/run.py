@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -248,7 +247,7 @@ def _refuse_namesake(slide: Slide, ledger: Ledger) -> None:
     before = ledger.manifest.get("source")
     if not before or not ledger.manifest["stages"]:
         return
-    here = os.path.abspath(slide.path)
+    here = slide.place
     if before["fingerprint"] != slide.fingerprint and before["path"] != here:
         raise ResultError(
             f"{ledger.folder.path} holds the results of another slide, {before['path']}; this one "
@@ -311,7 +310,7 @@ def _left_out(manifest: dict[str, Any]) -> list[str]:
 
 def _source(slide: Slide, study: Study) -> dict[str, object]:
     return {
-        "path": os.path.abspath(slide.path),
+        "path": slide.place,
         "format": slide.format,
         "fingerprint": slide.fingerprint,
         "shape": list(slide.shape),
