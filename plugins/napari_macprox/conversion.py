@@ -17,6 +17,7 @@ import pandas as pd
 from macprox.celltable import OTHER
 from macprox.errors import MacproxError, ResultError
 from macprox.io.images import reopen_slide
+from macprox.io.own_pyramid import with_own_pyramid
 from macprox.report.overview import (
     MACROPHAGE_MARKER_COLOURS,
     NUCLEUS_COLOUR,
@@ -161,6 +162,7 @@ def pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
     if slide.fingerprint != source["fingerprint"]:
         reason = f"{slide.path} is no longer the file that these results were made from"
         return _overview_layers(result, colours), f"Shown at low resolution: {reason}."
+    slide = with_own_pyramid(slide, result.folder.pyramid)
     return slide_layers(slide, colours, _overview(result)), None
 
 

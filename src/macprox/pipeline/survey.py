@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import shapely
 import zarr
+from numpy.typing import DTypeLike
 
 from macprox.errors import ResultError
 from macprox.image.correction import Correction
@@ -22,7 +23,7 @@ from macprox.image.quality import QualityFlag, channel_flags, missing_flags, sli
 from macprox.image.sampling import chosen_squares, lattice, sample_square, stride_px
 from macprox.image.stain import FLOOR_SD, StainStatistics
 from macprox.image.survey import SAMPLE_SIZE, SurveyGrid, survey_block
-from macprox.image.tiles import Tile
+from macprox.image.tiles import Box, Tile
 from macprox.image.tissue import TissueMasks, find_tissue
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.atomic import write_json
@@ -83,6 +84,8 @@ def survey_slide(
 ) -> Survey:
     """See the slide once; write overview, tissue outline and channel statistics.
 
+    Of a large slide without a pyramid, write the levels that it lacks, too.
+
     Every pixel is read of slides up to `macprox.image.survey.WHOLE_PX`, and of larger ones
     without a pyramid; of the others the pyramid, and squares of full resolution.
     """
@@ -90,6 +93,8 @@ def survey_slide(
     overview = _create(folder.overview, slide, grid, grid.factor)
     if grid.picture_factor < grid.factor:
         _create(folder.picture, slide, grid, grid.picture_factor)
+    for factor in grid.pyramid_factors:
+        _create(folder.pyramid / str(factor), slide, grid, factor, slide.dtype)
     if grid.level:
         points = _sampled(slide, image, grid, folder, options)
     else:
@@ -159,14 +164,16 @@ def _look(square: Tile, slide: Slide, grid: SurveyGrid, stride: int) -> np.ndarr
     return sample_square(slide, grid, square, stride)
 
 
-def _create(path: Path, slide: Slide, grid: SurveyGrid, factor: int):
+def _create(
+    path: Path, slide: Slide, grid: SurveyGrid, factor: int, dtype: DTypeLike = np.float32
+) -> zarr.Array:
     """An empty ``(c, y, x)`` array, one chunk a block: no two blocks write into the same."""
     shape, block = ([-(-n // factor) for n in n_px] for n_px in (grid.shape, grid.block_shape))
     array = zarr.create_array(
         store=str(path),
         shape=(len(slide.channels), *shape),
         chunks=(1, *block),
-        dtype="float32",
+        dtype=np.dtype(dtype),
         overwrite=True,
     )
     array.attrs["pixel_size_um"] = factor * slide.pixel_size_um
@@ -181,6 +188,8 @@ def _write_block(block: Tile, slide: Slide, grid: SurveyGrid, folder: SlideFolde
     if found.picture is not None:
         by_factor[grid.picture_factor] = found.picture
     _write_averages(block, grid, folder, by_factor)
+    for factor, pixels in found.pyramid.items():
+        _write_at(folder.pyramid / str(factor), grid.overview_box(block.core, factor), pixels)
     return np.stack([found.sample, found.roughness])
 
 
@@ -200,8 +209,12 @@ def _write_averages(
 ) -> None:
     for factor, pixels in by_factor.items():
         path = folder.overview if factor == grid.factor else folder.picture
-        target = zarr.open_array(str(path), mode="r+")
-        target[(slice(None), *grid.overview_box(block.core, factor).slices)] = pixels
+        _write_at(path, grid.overview_box(block.core, factor), pixels)
+
+
+def _write_at(path: Path, box: Box, pixels: np.ndarray) -> None:
+    target = zarr.open_array(str(path), mode="r+")
+    target[(slice(None), *box.slices)] = pixels
 
 
 def _tissue(
