@@ -400,6 +400,11 @@ def test_a_damaged_level_is_not_used_and_costs_no_tissue(tissue, study, tmp_path
     manifest = mp.open_result(tmp_path / "out" / "slides" / "field").manifest
     assert manifest["damaged"] is None
     assert "damaged_pyramid" in {flag["flag"] for flag in manifest["quality"]}
+    stages = small_runs.stages(tmp_path / "out" / "slides" / "field")
+    ended = run(path, study, tmp_path / "out")
+    assert "of pyramid level 1 does not decode" in ended.err
+    assert run(path, study, tmp_path / "out", "--allow-damaged").code == 0
+    assert small_runs.stages(tmp_path / "out" / "slides" / "field") == stages
 
 
 def test_a_large_slide_is_sampled_beside_its_damage(tissue, study, tmp_path, monkeypatch):

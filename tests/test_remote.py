@@ -169,6 +169,7 @@ def test_a_slide_over_http_is_inspected_and_read(root, server):
     ended = macprox("inspect", url, "--json")
     (facts,) = json.loads(ended.out)
     assert (facts["path"], facts["megabytes"], facts["problems"]) == (url, None, [])
+    assert macprox("init", url, "-o", root / "study.toml").code == 0
     assert not any(path.endswith("/") for path in server.asked)  # no listing is asked for
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -54,7 +54,7 @@ def allowed_damage(slide: Slide, source: Mapping[str, Any], options: RunOptions)
         If nothing decodes.
     """
     known = source.get("damage") if source.get("fingerprint") == slide.fingerprint else None
-    errors = [_still(slide, box) for box in Damage.from_dict(known).boxes]
+    errors = list(_still(slide, Damage.from_dict(known)))
     if not options.allow_damaged:
         for error in filter(None, errors):
             raise error
@@ -64,8 +64,22 @@ def allowed_damage(slide: Slide, source: Mapping[str, Any], options: RunOptions)
     return _look_everywhere(slide, options)
 
 
-def _still(slide: Slide, box: Box) -> DamageError | None:
-    errors = (damage_at(slide.source, 0, channel, box) for channel in range(len(slide.channels)))
+def _still(slide: Slide, damage: Damage) -> Iterator[DamageError | None]:
+    """Of every box and level why it does not decode, or None where it does by now."""
+    for box in damage.boxes:
+        yield _first(
+            damage_at(slide.source, 0, channel, box) for channel in range(len(slide.channels))
+        )
+    parts = stretches(slide) if damage.unused_levels else []
+    for level in damage.unused_levels:
+        yield _first(
+            damage_at(slide.source, level, part.channel, part.box)
+            for part in parts
+            if part.level == level
+        )
+
+
+def _first(errors: Iterable[DamageError | None]) -> DamageError | None:
     return next(filter(None, errors), None)
 
 
