@@ -216,14 +216,14 @@ def _around(asked: Box, holes: Iterable[Box]) -> list[Box]:
     """Rectangles that cover a box without its holes."""
     parts = [asked]
     for hole in holes:
-        if overlap_px(asked, hole):
+        if _overlap_px(asked, hole):
             parts = [rest for part in parts for rest in _beside(part, hole)]
     return parts
 
 
 def _beside(part: Box, hole: Box) -> list[Box]:
     """What a hole leaves of a box: above and below in its whole width, left and right between."""
-    if not overlap_px(part, hole):
+    if not _overlap_px(part, hole):
         return [part]
     top, bottom = max(part.y0, hole.y0), min(part.y1, hole.y1)
     rests = (
@@ -235,7 +235,7 @@ def _beside(part: Box, hole: Box) -> list[Box]:
     return [rest for rest in rests if rest.y0 < rest.y1 and rest.x0 < rest.x1]
 
 
-def overlap_px(one: Box, other: Box) -> int:
+def _overlap_px(one: Box, other: Box) -> int:
     """How many pixels two boxes share."""
     height = min(one.y1, other.y1) - max(one.y0, other.y0)
     width = min(one.x1, other.x1) - max(one.x0, other.x0)
