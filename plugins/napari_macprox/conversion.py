@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-import macprox as mp
 from macprox.celltable import OTHER
 from macprox.errors import MacproxError, ResultError
+from macprox.io.images import reopen_slide
+from macprox.io.own_pyramid import with_own_pyramid
 from macprox.report.overview import (
     MACROPHAGE_MARKER_COLOURS,
     NUCLEUS_COLOUR,
@@ -26,7 +27,7 @@ from macprox.report.overview import (
 )
 from macprox.report.style import phenotype_colours
 from macprox.review.cells.decisions import phenotypes_of
-from macprox.slide import Slide
+from macprox.slide import Slide, Url
 from macprox.starter_study import guess_panel
 from napari_macprox.lazy import ClassView, CoarsePlane, SlidePlane
 from napari_macprox.strokes import outline_layers
@@ -155,12 +156,13 @@ def pixel_layers(result: SlideResult) -> tuple[list[LayerData], str | None]:
         return [], None
     colours = {stain.channel: stain.colour for stain in stains(channels, result.study)}
     try:
-        slide = mp.open_slide(source["path"], source["pixel_size_um"], result.slide_id)
+        slide = reopen_slide(source, result.slide_id)
     except MacproxError as error:
         return _overview_layers(result, colours), f"Shown at low resolution: {error}"
     if slide.fingerprint != source["fingerprint"]:
         reason = f"{slide.path} is no longer the file that these results were made from"
         return _overview_layers(result, colours), f"Shown at low resolution: {reason}."
+    slide = with_own_pyramid(slide, result.folder.pyramid)
     return slide_layers(slide, colours, _overview(result)), None
 
 
@@ -272,7 +274,7 @@ def placed(pixel_size_um: float) -> dict[str, Any]:
     }
 
 
-def _from(slide_id: str, path: Path) -> dict[str, Any]:
+def _from(slide_id: str, path: Path | Url) -> dict[str, Any]:
     return {"metadata": {"slide_id": slide_id, "path": str(path)}}
 
 

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from macprox.io.slide_names import is_tiff
 from macprox.review.slides.notices import INFO, Notice
+from macprox.slide import location
 from napari_macprox.keys import Keys
 from napari_macprox.messages import Messages
 from napari_macprox.panels.cells import CellsPanel
@@ -177,7 +178,7 @@ class Desk(QWidget):
         session = self.review.session
         if session is None:
             return
-        before = Path(session.result.manifest["source"]["path"])
+        before = location(session.result.manifest["source"]["path"])
         title = f"Where is the image of {session.slide_id}? It was {before}"
         if is_tiff(before):
             chosen, _ = QFileDialog.getOpenFileName(self, title)

@@ -13,7 +13,7 @@ from macprox.io.ome_zarr import is_zarr
 from macprox.io.slide_names import is_tiff
 from macprox.io.slide_search import channel_files, is_channel_folder
 from macprox.io.store import SlideFolder
-from macprox.slide import Slide
+from macprox.slide import Slide, Url, location
 from napari_macprox.conversion import result_layers, slide_layers
 
 ReaderFunction = Callable[[Any], list[Any]]
@@ -24,7 +24,9 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     """The function that reads this path, or None where it is neither a slide nor a result."""
     if not isinstance(path, str | Path):
         return None  # several files as a stack: not how slides are kept
-    place = Path(path)
+    place = location(path)
+    if isinstance(place, Url):
+        return read_slide
     if not place.is_dir():
         return read_slide if is_tiff(place) else None
     if SlideFolder(place).manifest.is_file() or _slides_of(place):

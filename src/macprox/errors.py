@@ -13,6 +13,20 @@ class SlideError(MacproxError, ValueError):
     """A slide cannot be read: unknown format, damaged, truncated, inconsistent."""
 
 
+class DamageError(SlideError):
+    """A piece of a slide is there and does not decode.
+
+    Attributes
+    ----------
+    place : str
+        File, channel and piece, for lists.
+    """
+
+    def __init__(self, sentence: str, place: str = "") -> None:
+        super().__init__(sentence)
+        self.place = place
+
+
 class PixelSizeError(MacproxError, ValueError):
     """Micrometres per pixel are missing, contradictory or anisotropic."""
 

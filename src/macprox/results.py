@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from macprox.errors import ResultError
+from macprox.io.inside import require_inside
 from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest, read_table
 from macprox.study import Study
 
@@ -173,7 +174,8 @@ class SlideResult:
         try:
             described: Any = zarr.open_group(str(place), mode="r").attrs["ome"]
             paths = [level["path"] for level in described["multiscales"][0]["datasets"]]
-            return [zarr.open_array(str(place / path), mode="r") for path in paths]
+            inside = [place / require_inside(path, name) for path in paths]
+            return [zarr.open_array(str(path), mode="r") for path in inside]
         except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())
             raise ResultError(f"The outlines in {place} cannot be read ({reason}).") from error

@@ -3,16 +3,77 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote, unquote, urlsplit
 
 import numpy as np
 
-from macprox.errors import PanelError, PixelSizeError
+from macprox.errors import PanelError, PixelSizeError, SlideError
 
 PIXEL_SIZE_TOLERANCE_FRAC = 0.01  # x and y may differ by this much before we call it anisotropic
+
+
+@dataclass(frozen=True, order=True)
+class Url:
+    """Where a slide lies on a web server; answers what readers ask of a `pathlib.Path`.
+
+    Parameters
+    ----------
+    text : str
+        ``https://host/folder/slide.ome.zarr``.
+
+    Raises
+    ------
+    SlideError
+        If it names no server, or holds a password, a query or a fragment.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.text)
+            whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            whole = False
+        if not whole or parts.username or parts.query or parts.fragment:
+            raise SlideError(
+                f"{self.text!r} is not the address of a slide; expected "
+                f"https://host/folder/slide.ome.zarr, without a password, '?' or '#'."
+            )
+        # What a browser shows decoded is sent encoded; what is encoded already stays.
+        text = quote(self.text.rstrip("/"), safe="%:/[]!$&'()*+,;=@~")
+        object.__setattr__(self, "text", text)
+
+    @property
+    def name(self) -> str:
+        """The last part, or the server's name where there is no other."""
+        return unquote(self.text.rsplit("/", 1)[-1])
+
+    @property
+    def parent(self) -> Url:
+        return Url(self.text.rsplit("/", 1)[0]) if urlsplit(self.text).path else self
+
+    def absolute(self) -> Url:
+        return self
+
+    def __truediv__(self, key: str) -> Url:
+        return Url(f"{self.text}/{quote(key)}")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def location(place: str | os.PathLike[str] | Url) -> Path | Url:
+    """What a person named: an address on a web server, or a path here."""
+    if isinstance(place, Url):
+        return place
+    text = os.fspath(place)
+    return Url(text) if text.lower().startswith(("http://", "https://")) else Path(text)
 
 
 class PixelSource(Protocol):
@@ -20,6 +81,10 @@ class PixelSource(Protocol):
 
     def read(self, level: int, channel: int, y: slice, x: slice) -> np.ndarray:
         """Pixels ``(y, x)`` of one channel at one pyramid level, in the file's dtype."""
+        ...
+
+    def piece_shape(self, level: int, channel: int) -> tuple[int, int]:
+        """``(y, x)`` of what is decoded in one go: a tile, strip or chunk, from the first pixel."""
         ...
 
 
@@ -32,6 +97,9 @@ class ArraySource:
     def read(self, level: int, channel: int, y: slice, x: slice) -> np.ndarray:
         return self.array[channel, y, x]
 
+    def piece_shape(self, level: int, channel: int) -> tuple[int, int]:
+        return self.array.shape[1], self.array.shape[2]
+
 
 @dataclass(frozen=True)
 class Slide:
@@ -41,7 +109,7 @@ class Slide:
     ----------
     slide_id : str
         Unique and safe as a folder name.
-    path : Path
+    path : Path or Url
         Where it was opened from.
     format : str
         What kind of file, for people: ``"OME-TIFF"``, ``"OME-Zarr 0.5"``.
@@ -63,7 +131,7 @@ class Slide:
     """
 
     slide_id: str
-    path: Path
+    path: Path | Url
     format: str
     channels: tuple[str, ...]
     pixel_size_um: float
@@ -109,6 +177,11 @@ class Slide:
     def shape(self) -> tuple[int, int]:
         """``(y, x)`` at full resolution, in pixels."""
         return self.level_shapes[0]
+
+    @property
+    def place(self) -> str:
+        """Where it was opened from, for whoever opens it again from elsewhere."""
+        return str(self.path) if isinstance(self.path, Url) else os.path.abspath(self.path)
 
     def channel_index(self, name: str) -> int:
         """Position of a channel; `PanelError` names the nearest miss."""

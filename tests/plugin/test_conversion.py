@@ -10,6 +10,9 @@ import shapely
 
 import macprox as mp
 import slide_files
+import small_runs
+from macprox.image import survey
+from macprox.image.survey import area_average
 from macprox.io.region_files import write_regions
 from macprox.io.tables import ColumnMapping
 from macprox.pipeline.given import TableRequest, run_tables
@@ -227,3 +230,27 @@ def test_a_table_of_another_tool_is_points(tmp_path, monkeypatch):
     ((points, about, _),) = result_layers(given)[0]
     assert len(points) == 100
     assert about["name"] == "cells (one of 3)"
+
+
+def test_a_large_slide_without_a_pyramid_is_seen_at_the_levels_its_survey_made(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(survey, "WHOLE_PX", 10_000)
+    monkeypatch.setattr(survey, "PICTURE_SIDE_PX", 64)
+    image = small_runs.tissue(512)
+    path = small_runs.write_slide(tmp_path / "field.ome.tif", image)
+    study = small_runs.write_study(tmp_path / "study.toml")
+    with small_runs.without_reports():
+        (result,) = mp.run([path], study, tmp_path / "out")
+    monkeypatch.setattr(conversion, "GLIMPSE_PX", 16)
+    layers, lacking = conversion.pixel_layers(result)
+    assert lacking is None
+    levels = next(data for data, about, _ in layers if about["name"] == "CD68")
+    assert [level.shape[0] for level in levels] == [512, 256, 128, 64]
+    for level, factor in zip(levels, (1, 2, 4, 8), strict=True):
+        np.testing.assert_array_equal(level[:, :], np.rint(area_average(image[2], factor)))
+    (result.folder.pyramid / "4" / "c" / "2" / "0" / "0").write_bytes(b"no chunk")
+    said: list[str] = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", said.append)
+    assert not levels[2][:, :].any()
+    assert "cannot be read and stays empty" in said[0]

@@ -6,7 +6,7 @@ import pytest
 import slide_files
 from macprox.errors import MacproxError, PixelSizeError, ResultError
 from napari_macprox import sample
-from napari_macprox.reader import get_reader
+from napari_macprox.reader import get_reader, read_slide
 
 IMAGE = np.random.default_rng(4).integers(0, 999, (3, 64, 64)).astype(np.uint16)
 NAMES = ("DAPI", "panCK", "CD68")
@@ -27,6 +27,12 @@ def test_slides_of_every_kind_open(tmp_path):
     qptiff = slide_files.write_qptiff(tmp_path / "b.qptiff", IMAGE, NAMES)
     zarr = slide_files.write_ome_zarr(tmp_path / "c.zarr", IMAGE, names=NAMES)
     assert names(read(tiff)) == names(read(qptiff)) == names(read(zarr)) == list(NAMES)
+
+
+def test_an_address_is_a_slide_s():
+    assert get_reader("https://host.org/a.ome.zarr") is read_slide
+    with pytest.raises(MacproxError, match="is not the address of a slide"):
+        get_reader("https://host.org/a.ome.zarr?token=1")
 
 
 def test_a_result_folder_opens_by_its_slide_or_by_its_root_where_there_is_one(result):

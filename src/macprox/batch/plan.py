@@ -13,6 +13,7 @@ from macprox.errors import MacproxError, SlideError, TableError
 from macprox.io.images import find_slides, unique_slide_ids
 from macprox.io.samples import is_sheet, read_sheet
 from macprox.io.store import SlideFolder, read_manifest, slide_folder
+from macprox.slide import Url, location
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ ALL = Selection()
 class Planned:
     """A slide, where its results go, and what a sample sheet says of it."""
 
-    path: Path
+    path: Path | Url
     folder: SlideFolder
 
     @property
@@ -98,14 +99,16 @@ class Plan:
     samples: pd.DataFrame | None = None
 
 
-def plan_run(slides: str | Path | Iterable[str | Path], out: Path, selection: Selection) -> Plan:
+def plan_run(
+    slides: str | Path | Url | Iterable[str | Path | Url], out: Path, selection: Selection
+) -> Plan:
     """Find the slides and name them.
 
     Parameters
     ----------
     slides : path or iterable of paths
-        Slide files, folders of slides, globs, and sample sheets (``.csv``) with the columns
-        ``slide_id`` and ``path``; relative paths in a sheet begin where the sheet lies.
+        Slide files, folders of slides, globs, addresses of OME-Zarr, and sample sheets (``.csv``)
+        with the columns ``slide_id`` and ``path``; relative paths begin where the sheet lies.
     out : Path
     selection : Selection
 
@@ -114,8 +117,8 @@ def plan_run(slides: str | Path | Iterable[str | Path], out: Path, selection: Se
     SlideError, TableError
         If one is not there, or two slides would have one name.
     """
-    given = [slides] if isinstance(slides, str | Path) else list(slides)
-    sheets = [read_sheet(path) for path in given if is_sheet(path)]
+    given = [slides] if isinstance(slides, str | Path | Url) else list(slides)
+    sheets = [read_sheet(str(path)) for path in given if is_sheet(path)]
     others = [path for path in given if not is_sheet(path)]
     named = [_the_slide(*row) for sheet in sheets for row in _rows(sheet)]
     listed = {path for path, _ in named}
@@ -134,11 +137,11 @@ def _rows(sheet: pd.DataFrame) -> Iterable[tuple[str, str]]:
     return zip(sheet["slide_id"], sheet["path"], strict=True)
 
 
-def _the_slide(name: str, place: str) -> tuple[Path, str]:
+def _the_slide(name: str, place: str) -> tuple[Path | Url, str]:
     try:
         found = find_slides(place)
     except SlideError:
-        return Path(place), name  # told when its turn comes: it must not cost the others
+        return location(place), name  # told when its turn comes: it must not cost the others
     if len(found) > 1:
         raise TableError(
             f"The sample sheet gives {place} for slide {name!r}, which holds {len(found)} slides; "

@@ -14,11 +14,12 @@ from macprox.io.store import STUDY_FILE, SlideFolder, slide_folders
 from macprox.pipeline import RunOptions, finish_slide, run_slide
 from macprox.results import SlideResult
 from macprox.segment.learned import check_method
+from macprox.slide import Url
 from macprox.study import Study
 
 
 def run(
-    slides: str | Path | Iterable[str | Path],
+    slides: str | Path | Url | Iterable[str | Path | Url],
     study: Study | str | Path,
     out: str | Path = "results",
     pixel_size_um: float | None = None,
@@ -30,8 +31,8 @@ def run(
     Parameters
     ----------
     slides : path or iterable of paths
-        Slide files, folders of slides, globs, sample sheets with the columns ``slide_id`` and
-        ``path``.
+        Slide files, folders of slides, globs, addresses of OME-Zarr on a web server, sample sheets
+        with the columns ``slide_id`` and ``path``.
     study : Study or path of a study.toml
     out : path
         Result folder.

@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
-Slides = Annotated[list[str], typer.Argument(help="Slide files, folders of slides, or globs.")]
+Slides = Annotated[
+    list[str],
+    typer.Argument(help="Slide files, folders of slides, globs, or http(s) addresses of OME-Zarr."),
+]
 SlidesOrSheet = Annotated[
     list[str],
     typer.Argument(
         metavar="SLIDES...",
-        help="Slide files, folders, globs, or a sample sheet (.csv: slide_id, path).",
+        help="Slide files, folders, globs, http(s) addresses of OME-Zarr, or a sample sheet "
+        "(.csv: slide_id, path).",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]

@@ -61,6 +61,14 @@ def run(
     check_seams: Annotated[
         bool, typer.Option("--check-seams", help="Segment windows across seams again; compare.")
     ] = False,
+    allow_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--allow-damaged",
+            help="Leave out places that do not decode; a TIFF that is cut off is refused all the "
+            "same.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +81,7 @@ def run(
     who = Workers(workers or Workers().n_workers, scheduler, processes)
     selection = Selection.of(shard, retry_failed)
     with told(out, as_json), watch(quiet or as_json) as watcher:
-        options = RunOptions(tile, who, watcher, check_seams)
+        options = RunOptions(tile, who, watcher, check_seams, allow_damaged)
         results = run_batch(
             slides, study, out, pixel_size_um=pixel_size, options=options, selection=selection
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from macprox.cli.app import SOME_FAILED, USER_ERROR, app
 from macprox.cli.options import AsJson, Slides
 from macprox.cli.telling import say
 from macprox.errors import MacproxError
+
+if TYPE_CHECKING:
+    from macprox.slide import Url
 
 
 @app.command()
@@ -58,7 +61,7 @@ def init(
     say(f"  macprox run {named} --study {shlex.quote(str(out))} --out results")
 
 
-def _inspected(slides: list[str]) -> tuple[list[Any], list[tuple[Path, str]]]:
+def _inspected(slides: list[str]) -> tuple[list[Any], list[tuple[Path | Url, str]]]:
     """What is in the slides that can be read, and why the others cannot."""
     from macprox.io.images import find_slides, inspect_slide
 
@@ -84,6 +87,6 @@ def _slide_facts(info: Any) -> dict[str, Any]:
         "pixel_size_from": info.pixel_size_source,
         "tile_px": f"{info.tile[1]} x {info.tile[0]}",
         "compression": info.compression,
-        "megabytes": round(info.n_bytes / 1e6, 1),
+        "megabytes": None if info.n_bytes is None else round(info.n_bytes / 1e6, 1),
         "problems": list(info.problems),
     }

@@ -34,6 +34,8 @@ class SurveyGrid:
     """Where the overview's pixels and the sample's lattice points lie on a slide.
 
     ``level`` is the pyramid level that gives the averages; 0 where every pixel is read.
+    ``pyramid_factors`` are those of the levels that a large slide lacks, 2, 4, ... to short of the
+    overview's: they are made on the way, for people, and change no number.
     """
 
     shape: tuple[int, int]
@@ -41,6 +43,7 @@ class SurveyGrid:
     factor: int
     stride_px: int
     level: int = 0
+    pyramid_factors: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, slide: Slide) -> SurveyGrid:
@@ -53,7 +56,10 @@ class SurveyGrid:
         )
         if height * width <= WHOLE_PX:
             return grid
-        return replace(grid, level=coarsest_level(slide.level_shapes, grid.picture_factor))
+        level = coarsest_level(slide.level_shapes, grid.picture_factor)
+        doubled = (2**n for n in range(1, grid.factor.bit_length()))
+        lacking = () if level else tuple(f for f in doubled if f < grid.factor)
+        return replace(grid, level=level, pyramid_factors=lacking)
 
     @property
     def overview_shape(self) -> tuple[int, int]:
@@ -78,10 +84,11 @@ class SurveyGrid:
 
     @property
     def block_side_px(self) -> int:
-        """Of a block's core, in whole overview pixels."""
+        """Of a block's core, in whole pixels of overview and pyramid."""
         if self.level:
             return PYRAMID_BLOCK_PX * self.factor
-        return math.ceil(BLOCK_PX / self.factor) * self.factor
+        unit_px = math.lcm(self.factor, *self.pyramid_factors)
+        return math.ceil(BLOCK_PX / unit_px) * unit_px
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -123,12 +130,15 @@ class BlockSurvey:
         Smoothed pixels at the lattice points inside the core.
     roughness : (c, y, x) float32
         `macprox.image.stain.roughness` there.
+    pyramid : dict of int to (c, y, x) array
+        By factor, area averages in the slide's own type.
     """
 
     overview: np.ndarray
     picture: np.ndarray | None
     sample: np.ndarray
     roughness: np.ndarray
+    pyramid: dict[int, np.ndarray]
 
 
 def survey_block(slide: Slide, grid: SurveyGrid, block: Tile) -> BlockSurvey:
@@ -139,11 +149,14 @@ def survey_block(slide: Slide, grid: SurveyGrid, block: Tile) -> BlockSurvey:
     inside = block.core.within(block.outer)
     finer = grid.picture_factor < grid.factor
     overview, picture, sample, rough = [], [], [], []
+    pyramid: dict[int, list[np.ndarray]] = {factor: [] for factor in grid.pyramid_factors}
     for channel in range(len(slide.channels)):
         pixels = slide.read(channel, *block.outer.slices)
         overview.append(area_average(pixels[inside], grid.factor))
         if finer:
             picture.append(area_average(pixels[inside], grid.picture_factor))
+        for factor, planes in pyramid.items():
+            planes.append(_in_type(area_average(pixels[inside], factor), slide.dtype))
         smoothed, roughs = sample_pixels(pixels, rows, columns, slide.pixel_size_um)
         sample.append(smoothed)
         rough.append(roughs)
@@ -152,7 +165,12 @@ def survey_block(slide: Slide, grid: SurveyGrid, block: Tile) -> BlockSurvey:
         picture=np.stack(picture) if finer else None,
         sample=np.stack(sample),
         roughness=np.stack(rough),
+        pyramid={factor: np.stack(planes) for factor, planes in pyramid.items()},
     )
+
+
+def _in_type(means: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return (np.rint(means) if dtype.kind in "iu" else means).astype(dtype)
 
 
 def sample_pixels(

@@ -33,6 +33,12 @@ class Box:
             slice(self.x0 - outer.x0, self.x1 - outer.x0),
         )
 
+    def grown(self, margin_px: int) -> Box:
+        """The box and so many pixels around it, also beyond the slide's rim."""
+        return Box(
+            self.y0 - margin_px, self.y1 + margin_px, self.x0 - margin_px, self.x1 + margin_px
+        )
+
     def holds(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Whether each pixel ``(y, x)`` lies inside."""
         return (y >= self.y0) & (y < self.y1) & (x >= self.x0) & (x < self.x1)

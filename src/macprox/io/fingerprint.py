@@ -6,28 +6,35 @@ import hashlib
 import os
 from pathlib import Path
 
+from macprox.io.web import MAX_METADATA_BYTES, fetch
+from macprox.io.zarr_chunks import METADATA_NAMES
+from macprox.slide import Url
+
 _END_BYTES = 64 * 1024
 _BLOCK_BYTES = 4 * 1024
 _N_BLOCKS = 16
-_METADATA_NAMES = {".zattrs", ".zgroup", ".zarray", ".zmetadata", "zarr.json"}
 
 
-def content_fingerprint(files: tuple[Path, ...]) -> str:
+def content_fingerprint(files: tuple[Path | Url, ...]) -> str:
     """A digest of names, sizes and a sample of the bytes; costs milliseconds for any size.
 
     Of every file: its size, its first and last 64 KiB and 16 evenly spaced blocks of 4 KiB. Of an
     OME-Zarr folder: its metadata files whole, and the name and size of every chunk file. Times of
-    modification do not count, so a copy has the fingerprint of its original.
+    modification do not count, so a copy has the fingerprint of its original. Of a document on a web
+    server: its content, with its length, ETag and time of modification where the server says them.
 
     What it can miss: a change of the same size that falls between the sampled blocks (a few tiles
     of a large *uncompressed* TIFF overwritten in place), or an uncompressed zarr chunk rewritten.
     Compressed data practically always change in size. Labels stored inside an image's OME-Zarr
-    are left out on purpose: adding them does not change the pixels.
+    are left out on purpose: adding them does not change the pixels. The chunks of a remote store
+    are not looked at.
     """
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0")
-        if file.is_dir():
+        if isinstance(file, Url):
+            _add_document(digest, file)
+        elif file.is_dir():
             _add_store(digest, file)
         else:
             _add_file(digest, file)
@@ -47,6 +54,12 @@ def _add_file(digest: hashlib._Hash, path: Path) -> None:
         digest.update(file.read(_END_BYTES))
 
 
+def _add_document(digest: hashlib._Hash, url: Url) -> None:
+    answer = fetch(url, MAX_METADATA_BYTES)
+    if answer is not None:
+        digest.update("\0".join((*answer.state, "")).encode() + answer.data)
+
+
 def _add_store(digest: hashlib._Hash, store: Path) -> None:
     for folder, folders, names in os.walk(store):
         folders[:] = sorted(name for name in folders if name != "labels")
@@ -54,5 +67,5 @@ def _add_store(digest: hashlib._Hash, store: Path) -> None:
             path = Path(folder, name)
             relative = path.relative_to(store).as_posix()
             digest.update(f"{relative}\0{path.stat().st_size}\0".encode())
-            if name in _METADATA_NAMES:
+            if name in METADATA_NAMES:
                 digest.update(path.read_bytes())

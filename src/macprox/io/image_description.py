@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from macprox.printable import printable
-from macprox.slide import PixelSource
+from macprox.slide import PixelSource, Url
 
 # Spellings met in OME-XML, NGFF axes and ImageJ; micrometres each. ImageJ escapes the micro sign.
 _LENGTHS_UM = {
@@ -52,7 +52,7 @@ class ImageDescription:
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
     format : str
         For people: ``"OME-TIFF"``.
     channels : tuple of str
@@ -66,13 +66,14 @@ class ImageDescription:
     tile : (int, int)
         ``(y, x)`` of one compressed unit at full resolution: tile, strip or chunk.
     compression : str
-    files : tuple of Path
-        Every file (or, for a store, its folder) that holds the content.
+    files : tuple of Path or Url
+        Every file (or, for a store, its folder) that holds the content; the metadata documents of
+        a store on a web server.
     problems : tuple of str
         What a person should know and that does not prevent reading.
     """
 
-    path: Path
+    path: Path | Url
     format: str
     channels: tuple[str, ...]
     level_shapes: tuple[tuple[int, int], ...]
@@ -81,7 +82,7 @@ class ImageDescription:
     pixel_size: FoundPixelSize
     tile: tuple[int, int]
     compression: str
-    files: tuple[Path, ...]
+    files: tuple[Path | Url, ...]
     problems: tuple[str, ...] = ()
 
 

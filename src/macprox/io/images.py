@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from macprox.errors import PixelSizeError, SlideError
+from macprox.image.damage import Damage, without_damage
 from macprox.io.channel_folder import describe_channel_folder
 from macprox.io.fingerprint import content_fingerprint
 from macprox.io.image_description import FoundPixelSize, ImageDescription, distinct_names
-from macprox.io.ome_zarr import describe_ome_zarr, is_zarr
+from macprox.io.ome_zarr import describe_ome_zarr, is_zarr, require_remote_zarr
 from macprox.io.slide_names import slide_id_of, unique_slide_ids
 from macprox.io.slide_search import find_slides
 from macprox.io.tiff import describe_tiff
 from macprox.printable import MAX_NAME_LENGTH, printable
 from macprox.quality import PIXEL_SIZE_RANGE_UM
-from macprox.slide import PIXEL_SIZE_TOLERANCE_FRAC, Slide
+from macprox.slide import PIXEL_SIZE_TOLERANCE_FRAC, Slide, Url, location
 
 __all__ = [
     "SlideInfo",
     "find_slides",
     "inspect_slide",
     "open_slide",
+    "reopen_slide",
     "slide_id_of",
     "unique_slide_ids",
 ]
@@ -38,7 +42,7 @@ class SlideInfo:
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
     slide_id : str
     format : str
         ``"OME-TIFF"``, ``"inForm component TIFF"``, ``"QPTIFF"``, ``"ImageJ TIFF"``, ``"TIFF"``,
@@ -55,13 +59,13 @@ class SlideInfo:
     tile : (int, int)
         ``(y, x)`` of a compressed unit, px.
     compression : str
-    n_bytes : int
-        On disk.
+    n_bytes : int or None
+        On disk; None on a web server.
     problems : tuple of str
         What a person should know before an analysis; empty is good.
     """
 
-    path: Path
+    path: Path | Url
     slide_id: str
     format: str
     shape: tuple[int, int]
@@ -72,12 +76,14 @@ class SlideInfo:
     pixel_size_source: str
     tile: tuple[int, int]
     compression: str
-    n_bytes: int
+    n_bytes: int | None
     problems: tuple[str, ...]
 
 
 def open_slide(
-    path: str | os.PathLike[str], pixel_size_um: float | None = None, slide_id: str | None = None
+    path: str | os.PathLike[str] | Url,
+    pixel_size_um: float | None = None,
+    slide_id: str | None = None,
 ) -> Slide:
     """Open a slide; no pixel is read before it is asked for.
 
@@ -85,7 +91,7 @@ def open_slide(
     ----------
     path : path
         OME-TIFF, inForm component TIFF, QPTIFF, ImageJ or plain TIFF, a folder of single-channel
-        TIFFs, or an OME-Zarr folder.
+        TIFFs, an OME-Zarr folder, or the address (http, https) of an OME-Zarr.
     pixel_size_um : float, optional
         Micrometres per pixel, only for a file that does not state it.
     slide_id : str, optional
@@ -95,12 +101,12 @@ def open_slide(
     ------
     SlideError
         If the file is missing, not an image of these kinds, truncated or damaged, a colour image,
-        or not channels of one plane.
+        or not channels of one plane; if its server cannot be reached or has no OME-Zarr there.
     PixelSizeError
         If the pixel size is neither in the file nor given, if the two disagree by more than 1 %,
         or if x and y differ by more than 1 %.
     """
-    description = _describe(Path(path))
+    description = _describe(location(path))
     return Slide(
         slide_id=slide_id if slide_id is not None else slide_id_of(_named(description.path)),
         path=description.path,
@@ -114,7 +120,22 @@ def open_slide(
     )
 
 
-def inspect_slide(path: str | os.PathLike[str]) -> SlideInfo:
+def reopen_slide(source: Mapping[str, Any], slide_id: str) -> Slide:
+    """The slide that results were made from, by what their manifest says of it.
+
+    What was damaged then is 0, as it was. Whether the file is still the same is for the caller to
+    ask: compare ``fingerprint``.
+
+    Raises
+    ------
+    SlideError, PixelSizeError
+        As `open_slide`.
+    """
+    slide = open_slide(source["path"], source["pixel_size_um"], slide_id)
+    return without_damage(slide, Damage.from_dict(source.get("damage")))
+
+
+def inspect_slide(path: str | os.PathLike[str] | Url) -> SlideInfo:
     """What a slide holds; a missing or doubtful pixel size is a problem listed, not an error.
 
     Raises
@@ -122,7 +143,7 @@ def inspect_slide(path: str | os.PathLike[str]) -> SlideInfo:
     SlideError
         If it cannot be read at all.
     """
-    description = _describe(Path(path))
+    description = _describe(location(path))
     size_um, problems = _inspected_pixel_size_um(description)
     return SlideInfo(
         path=description.path,
@@ -136,12 +157,15 @@ def inspect_slide(path: str | os.PathLike[str]) -> SlideInfo:
         pixel_size_source=description.pixel_size.origin,
         tile=description.tile,
         compression=description.compression,
-        n_bytes=sum(_n_bytes(file) for file in description.files),
+        n_bytes=_n_bytes(description.files),
         problems=problems + _name_problems(description) + description.problems,
     )
 
 
-def _describe(path: Path) -> ImageDescription:
+def _describe(path: Path | Url) -> ImageDescription:
+    if isinstance(path, Url):
+        require_remote_zarr(path)
+        return describe_ome_zarr(path)
     path = path.expanduser()
     try:
         if is_zarr(path):
@@ -158,9 +182,9 @@ def _describe(path: Path) -> ImageDescription:
     raise SlideError(f"No slide at {str(path)!r}: there is no such file or folder.")
 
 
-def _named(path: Path) -> Path:
+def _named(path: Path | Url) -> Path | Url:
     """The path with a name of its own: ``.`` and ``..`` have none."""
-    return path if path.name and path.name != ".." else path.resolve()
+    return path if isinstance(path, Url) or (path.name and path.name != "..") else path.resolve()
 
 
 def _isotropic_um(size: FoundPixelSize) -> float | None:
@@ -234,7 +258,11 @@ def _name_problems(description: ImageDescription) -> tuple[str, ...]:
     return ()
 
 
-def _n_bytes(path: Path) -> int:
-    if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size
+def _n_bytes(files: tuple[Path | Url, ...]) -> int | None:
+    n_bytes = 0
+    for file in files:
+        if isinstance(file, Url):
+            return None
+        inside = file.rglob("*") if file.is_dir() else (file,)
+        n_bytes += sum(path.stat().st_size for path in inside if path.is_file())
+    return n_bytes

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from macprox.errors import SlideError
+from macprox.errors import DamageError, SlideError
 from macprox.io.fingerprint import content_fingerprint
 from macprox.io.image_description import ImageDescription
 from macprox.io.ome_zarr import describe_ome_zarr, is_zarr, listed_labels
@@ -37,7 +38,10 @@ class LabelFile:
 
     def read(self, y: slice, x: slice) -> np.ndarray:
         """Integers ``(y, x)`` of a region, in the file's dtype."""
-        return self.source.read(0, 0, y, x)
+        try:
+            return self.source.read(0, 0, y, x)
+        except DamageError as error:  # of a slide a place can be left out, of its labels none
+            raise SlideError(str(error)) from error
 
 
 def find_label_file(pattern: str, slide_id: str) -> Path:
@@ -97,11 +101,12 @@ def open_label_file(path: Path, name: str) -> LabelFile:
             f"{str(path)!r} holds {len(description.channels)} channels of {description.dtype}; a "
             "label image is one plane of integers, one value an object."
         )
+    files = cast(tuple[Path, ...], description.files)  # no label image is read from a server
     return LabelFile(
-        path=description.path,
+        path=cast(Path, description.path),
         shape=description.level_shapes[0],
         source=description.source,
-        fingerprint=f"{content_fingerprint(description.files)}-{_changed_ns(description.files)}",
+        fingerprint=f"{content_fingerprint(files)}-{_changed_ns(files)}",
     )
 
 

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 from macprox.errors import SlideError
 from macprox.io import safe_xml
 from macprox.io.image_description import FoundPixelSize, length_um
+from macprox.io.inside import leads_out
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def parse_ome_xml(text: str, file_name: str) -> tuple[OmeImage, ...]:
     Raises
     ------
     SlideError
-        If the XML is damaged, unsafe, only points at another file, describes no image, or has
-        pixels in files outside its folder.
+        If the XML is damaged, unsafe, only points at another file, calls a file its part that does
+        not lie beside it, or describes no image.
     """
     root = safe_xml.parse(text, file_name, "OME-XML")
     for element in root:
@@ -53,7 +54,7 @@ def parse_ome_xml(text: str, file_name: str) -> tuple[OmeImage, ...]:
                 f"{file_name!r} holds pixels only; its description is in {other!r}. "
                 f"Open that file, or export one self-contained OME-TIFF."
             )
-    _refuse_other_folders(root, file_name)
+    _require_files_beside(root, file_name)
     images = []
     for image in root:
         if safe_xml.local_name(image) != "Image":
@@ -66,14 +67,16 @@ def parse_ome_xml(text: str, file_name: str) -> tuple[OmeImage, ...]:
     return tuple(images)
 
 
-def _refuse_other_folders(root: Element, file_name: str) -> None:
-    """A name with a path would make tifffile open any file, or ask another computer for it."""
+def _require_files_beside(root: Element, file_name: str) -> None:
+    """tifffile opens whatever file a plane is said to be in."""
     for element in root.iter():
-        other = element.get("FileName", "") if safe_xml.local_name(element) == "UUID" else ""
-        if set(other) & set("/\\"):
+        if safe_xml.local_name(element) != "UUID" or element.text == root.get("UUID"):
+            continue  # a file may call itself as it was called where it was made
+        other = element.get("FileName")
+        if other is not None and leads_out(other):
             raise SlideError(
-                f"{file_name!r} has pixels in {other!r}; the files of one image lie side by side. "
-                "Refused as unsafe; export one self-contained OME-TIFF."
+                f"{file_name!r}: its OME-XML says that planes are in {other!r}; expected the name "
+                f"of a file beside it. Put the files into one folder and export them again."
             )
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +18,13 @@ from macprox.io.image_description import (
     is_intensity,
     length_um,
 )
+from macprox.io.inside import require_inside
+from macprox.io.slide_names import is_tiff
+from macprox.io.web import MAX_METADATA_BYTES, fetch
+from macprox.io.zarr_chunks import DECODE_ERRORS, ZarrSource, store_at
+from macprox.slide import Url
 
 _MARKERS = (".zgroup", ".zattrs", "zarr.json")
-_DECODE_ERRORS = (RuntimeError, ValueError, OSError, EOFError, zlib.error)
 
 
 def is_zarr(path: Path) -> bool:
@@ -31,108 +32,34 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in (*_MARKERS, ".zarray"))
 
 
-@dataclass(frozen=True)
-class ZarrSource:
-    """Pixels of an OME-Zarr image; see `macprox.slide.PixelSource`.
+def require_remote_zarr(url: Url) -> None:
+    """Refuse an address under which no zarr group lies.
 
-    Parameters
-    ----------
-    store : str
-        The folder of the image group.
-    levels : tuple of str
-        Path of each level's array inside it.
-    axes : str
-        One letter per dimension, with ``y`` and ``x``; what is not ``c``, ``y`` or ``x`` has
-        length 1.
-    names : tuple of str
-        Channel names, for messages.
-    dtype : numpy.dtype
+    Raises
+    ------
+    SlideError
+        Also if the server cannot be reached.
     """
-
-    store: str
-    levels: tuple[str, ...]
-    axes: str
-    names: tuple[str, ...]
-    dtype: np.dtype = field(repr=False)
-
-    def read(self, level: int, channel: int, y: slice, x: slice) -> np.ndarray:
-        """Pixels ``(y, x)``; chunks that are absent hold the array's fill value."""
-        array = _open_array(self.store, self.levels[level])
-        index = {"c": channel, "y": y, "x": x}
-        try:
-            region = array[tuple(index.get(axis, 0) for axis in self.axes)]
-        except _DECODE_ERRORS as error:
-            raise self._damage(array, level, channel, (y, x), error) from error
-        region = np.asarray(region)
-        if self.axes.index("y") > self.axes.index("x"):
-            region = region.T
-        return region.astype(self.dtype, copy=False)
-
-    def _damage(
-        self, array: Any, level: int, channel: int, region: tuple[slice, slice], error: Exception
-    ) -> SlideError:
-        at = [self.axes.index("y"), self.axes.index("x")]
-        shape = [array.shape[i] for i in at]
-        chunk = [(array.shards or array.chunks)[i] for i in at]
-        where = "a chunk"
-        for row, column in _chunks_in(region, shape, chunk):
-            y0, x0 = row * chunk[0], column * chunk[1]
-            inside = {"c": channel, "y": slice(y0, y0 + chunk[0]), "x": slice(x0, x0 + chunk[1])}
-            try:
-                array[tuple(inside.get(axis, 0) for axis in self.axes)]
-            except _DECODE_ERRORS as inner:
-                where = f"chunk row {row}, column {column} (pixels from y {y0}, x {x0})"
-                error = inner
-                break
-        return SlideError(
-            f"{os.path.basename(self.store)!r} is damaged or truncated: channel "
-            f"{self.names[channel]!r}, {where} of level {level} does not decode ({error}). "
-            f"Copy or export it again."
-        )
-
-
-def _chunks_in(
-    region: tuple[slice, slice], shape: list[int], chunk: list[int]
-) -> Iterator[tuple[int, int]]:
-    (y0, y1, _), (x0, x1, _) = (
-        part.indices(size) for part, size in zip(region, shape, strict=True)
-    )
-    for row in range(y0 // chunk[0], -(-y1 // chunk[0])):
-        for column in range(x0 // chunk[1], -(-x1 // chunk[1])):
-            yield row, column
-
-
-_opening = threading.Lock()
-
-
-def _open_array(store: str, level: str) -> Any:
-    """An open zarr array; its metadata are read once per process, and again when rewritten."""
-    metadata = (Path(store, level, name) for name in ("zarr.json", ".zarray"))
-    stamp = next((file.stat().st_mtime_ns for file in metadata if file.is_file()), None)
-    if stamp is None:
+    if any(fetch(url / name, MAX_METADATA_BYTES) is not None for name in ("zarr.json", ".zgroup")):
+        return
+    if is_tiff(url):
         raise SlideError(
-            f"{os.path.basename(store)!r} can no longer be read: level {level!r} is gone from "
-            f"{store}. Was it moved, or a drive disconnected?"
+            f"{str(url)!r} is a TIFF; from a web server only OME-Zarr is read. Copy it here first."
         )
-    return _cached_array(os.getpid(), stamp, store, level)
+    raise SlideError(
+        f"No OME-Zarr at {str(url)!r}: the server has neither zarr.json nor .zgroup there (HTTP "
+        f"404). Give the address of the folder that holds them."
+    )
 
 
-@lru_cache(maxsize=64)
-def _cached_array(pid: int, stamp: int, store: str, level: str) -> Any:
-    import zarr
-
-    with _opening:
-        return zarr.open_array(store, path=level, mode="r")
-
-
-def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
-    """What an OME-Zarr folder holds.
+def describe_ome_zarr(path: Path | Url, labels: bool = False) -> ImageDescription:
+    """What an OME-Zarr holds, in a folder or on a web server.
 
     The layout of bioformats2raw (images in groups ``0``, ``1``, ...) is opened at its first.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Url
     labels : bool
         Whether a label image is wanted, which is no slide.
 
@@ -147,21 +74,18 @@ def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
     try:
         attributes, group_format = _attributes(path, zarr)
         if "bioformats2raw.layout" in attributes and "multiscales" not in attributes:
-            n_images = sum(1 for p in path.iterdir() if p.name.isdigit() and is_zarr(p))
-            inner = describe_ome_zarr(path / "0")
-            more = (f"only the first of its {n_images} images is read",) if n_images > 1 else ()
-            return _renamed(inner, path, more)
+            return _first_of(path)
         if labels:
             attributes.pop("image-label", None)
         multiscale = _multiscale(attributes, path)
         arrays = [
-            zarr.open_array(str(path), path=dataset["path"], mode="r")
-            for dataset in multiscale["datasets"]
+            zarr.open_array(store_at(path), path=name, mode="r")
+            for name in _level_names(multiscale, path)
         ]
         return _description(path, multiscale, attributes, arrays, group_format)
     except SlideError:
         raise
-    except (KeyError, IndexError, TypeError, AttributeError, *_DECODE_ERRORS) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, *DECODE_ERRORS) as error:
         detail = str(error) or type(error).__name__
         raise SlideError(
             f"{path.name!r} has incomplete or damaged OME-Zarr metadata ({detail}). Copy or "
@@ -169,23 +93,47 @@ def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
         ) from error
 
 
+def _first_of(path: Path | Url) -> ImageDescription:
+    """The first image of a store in the layout of bioformats2raw."""
+    inner = describe_ome_zarr(path / "0")
+    if isinstance(path, Url):
+        return replace(inner, path=path)  # how many there are, no server says
+    n_images = sum(1 for p in path.iterdir() if p.name.isdigit() and is_zarr(p))
+    more = (f"only the first of its {n_images} images is read",) if n_images > 1 else ()
+    return replace(inner, path=path, files=(path,), problems=inner.problems + more)
+
+
+def _level_names(multiscale: Mapping[str, Any], path: Path | Url) -> tuple[str, ...]:
+    names = (str(dataset["path"]) for dataset in multiscale["datasets"])
+    return tuple(require_inside(name, path.name) for name in names)
+
+
 def listed_labels(path: Path) -> list[str]:
-    """Names of the label images that a group lists; none where it is not such a group."""
+    """Names of the label images that a group lists; none where it is not such a group.
+
+    Raises
+    ------
+    SlideError
+        If a name leads out of the group.
+    """
     import zarr
 
     if not is_zarr(path):
         return []
     try:
-        return [str(name) for name in _attributes(path, zarr)[0].get("labels") or []]
+        listed = _attributes(path, zarr)[0].get("labels") or []
     except SlideError:
         return []
+    return [require_inside(str(name), path.name) for name in listed]
 
 
-def _attributes(path: Path, zarr: Any) -> tuple[dict[str, Any], int]:
+def _attributes(path: Path | Url, zarr: Any) -> tuple[dict[str, Any], int]:
     """The OME attributes of a group, from under ``ome`` where NGFF 0.5 keeps them."""
     try:
-        group = zarr.open_group(str(path), mode="r")
-    except (FileNotFoundError, KeyError, *_DECODE_ERRORS) as error:
+        group = zarr.open_group(store_at(path), mode="r")
+    except SlideError:  # a server that does not answer
+        raise
+    except (FileNotFoundError, KeyError, *DECODE_ERRORS) as error:
         raise SlideError(
             f"{path.name!r} is not a readable zarr group ({str(error) or type(error).__name__}). "
             f"Expected an OME-Zarr image."
@@ -194,7 +142,7 @@ def _attributes(path: Path, zarr: Any) -> tuple[dict[str, Any], int]:
     return dict(attributes.get("ome", attributes)), group.metadata.zarr_format
 
 
-def _multiscale(attributes: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+def _multiscale(attributes: Mapping[str, Any], path: Path | Url) -> Mapping[str, Any]:
     kind = next((k for k in ("plate", "well", "image-label") if k in attributes), None)
     multiscales = attributes.get("multiscales")
     if kind or not multiscales:
@@ -214,7 +162,7 @@ def _multiscale(attributes: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
 
 
 def _description(
-    path: Path,
+    path: Path | Url,
     multiscale: Mapping[str, Any],
     attributes: Mapping[str, Any],
     arrays: list[Any],
@@ -230,7 +178,7 @@ def _description(
     channels = (labels + ("",) * n_channels)[:n_channels]
     dtype = np.dtype(full.dtype).newbyteorder("=")
     version = attributes.get("version") or multiscale.get("version")
-    levels = tuple(dataset["path"] for dataset in multiscale["datasets"])
+    levels = _level_names(multiscale, path)
     chunk = full.shards or full.chunks
     return ImageDescription(
         path=path,
@@ -242,12 +190,18 @@ def _description(
         pixel_size=_pixel_size(multiscale, (at_y, at_x)),
         tile=(int(chunk[at_y]), int(chunk[at_x])),
         compression=_compression(full),
-        files=(path,),
-        problems=_absent_chunks(path / levels[0], full),
+        files=_documents(path, levels) if isinstance(path, Url) else (path,),
+        problems=() if isinstance(path, Url) else _absent_chunks(path / levels[0], full),
     )
 
 
-def _require_channels_of_one_plane(path: Path, axes: str, full: Any) -> None:
+def _documents(url: Url, levels: tuple[str, ...]) -> tuple[Url, ...]:
+    """The metadata documents of a store, of either version; some are not there."""
+    of_levels = (f"{level}/{name}" for level in levels for name in ("zarr.json", ".zarray"))
+    return tuple(url / name for name in (*_MARKERS, *of_levels))
+
+
+def _require_channels_of_one_plane(path: Path | Url, axes: str, full: Any) -> None:
     others = [
         (axis, n) for axis, n in zip(axes, full.shape, strict=True) if axis not in "cyx" and n > 1
     ]
@@ -307,7 +261,3 @@ def _absent_chunks(folder: Path, array: Any) -> tuple[str, ...]:
         f"{expected - found} of {expected} chunks are absent and read as "
         f"{array.fill_value}: empty when written, or lost in copying",
     )
-
-
-def _renamed(inner: ImageDescription, path: Path, problems: tuple[str, ...]) -> ImageDescription:
-    return replace(inner, path=path, files=(path,), problems=inner.problems + problems)

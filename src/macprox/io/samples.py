@@ -11,13 +11,13 @@ import pandas as pd
 from macprox.errors import TableError
 from macprox.io.slide_names import safe_name, stem
 from macprox.printable import name_problem
+from macprox.slide import Url, location
 
 OF_PATIENTS = ("slide_id", "patient")
 OF_SLIDES = ("slide_id", "path")
-_URL_SIGN = "://"
 
 
-def is_sheet(path: str | Path) -> bool:
+def is_sheet(path: str | Path | Url) -> bool:
     """Whether a path that stands for slides is a sample sheet, by its name."""
     return str(path).lower().endswith(".csv")
 
@@ -56,7 +56,8 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
 
 
 def _placed(folder: Path, text: str) -> str:
-    return text if _URL_SIGN in text else str(folder / Path(text).expanduser())
+    place = location(text)
+    return text if isinstance(place, Url) else str(folder / place.expanduser())
 
 
 def _read(path: str | Path, required: Sequence[str]) -> pd.DataFrame:

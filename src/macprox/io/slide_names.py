@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from macprox.slide import Url
+
 _TIFF_SUFFIXES = (".tif", ".tiff", ".qptiff", ".btf")
 _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf", ".ome.zarr", ".zarr", *_TIFF_SUFFIXES)
 _LABEL_NAME = re.compile(r"_truth|_labels?$|_masks?(?![a-z])|seg_maps?", re.IGNORECASE)
@@ -15,7 +17,7 @@ _LABEL_NAME = re.compile(r"_truth|_labels?$|_masks?(?![a-z])|seg_maps?", re.IGNO
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 
 
-def is_tiff(path: Path) -> bool:
+def is_tiff(path: Path | Url) -> bool:
     """Whether the name ends like a TIFF's."""
     return path.name.lower().endswith(_TIFF_SUFFIXES)
 
@@ -25,7 +27,7 @@ def is_label_name(path: Path) -> bool:
     return path.name.startswith(("_", ".")) or bool(_LABEL_NAME.search(stem(path)))
 
 
-def stem(path: Path) -> str:
+def stem(path: Path | Url) -> str:
     """The file's name without any of the extensions that slides have."""
     name = path.name
     for suffix in sorted(_SUFFIXES, key=len, reverse=True):
@@ -34,7 +36,7 @@ def stem(path: Path) -> str:
     return name
 
 
-def slide_id_of(path: Path) -> str:
+def slide_id_of(path: Path | Url) -> str:
     """A slide's id: its file name without extension, safe as a folder name on any system.
 
     Examples
@@ -64,7 +66,7 @@ def safe_name(text: str) -> str:
     return f"{safe}_" if safe.lower() in _RESERVED else safe
 
 
-def unique_slide_ids(paths: Iterable[Path]) -> list[str]:
+def unique_slide_ids(paths: Iterable[Path | Url]) -> list[str]:
     """One id per path, in order; namesakes get their folder's name in front, then a number.
 
     Ids that differ only in case count as namesakes: some file systems cannot tell them apart.

@@ -13,17 +13,19 @@ from macprox.io.channel_folder import channel_files
 from macprox.io.ome_zarr import is_zarr
 from macprox.io.slide_names import is_label_name, is_tiff
 from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
+from macprox.slide import Url, location
 
 _DEPTH = 3  # project / batch / slide folder; deeper trees are searched by naming their folders
 _GLOB_SIGNS = set("*?[")
 _LABEL_FOLDERS = {"labels", "masks", "truth"}
 
 
-def find_slides(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+def find_slides(paths: str | Path | Url | Iterable[str | Path | Url]) -> list[Path | Url]:
     """Every slide under the given paths, sorted, each once.
 
     A path may be a slide file, an OME-Zarr folder, a folder of single-channel TIFFs (one slide), a
-    folder of any of these (searched three levels deep), or a glob pattern.
+    folder of any of these (searched three levels deep), a glob pattern, or the address of one
+    OME-Zarr on a web server, which is not looked at here.
 
     A folder is *one* slide when its TIFFs, at least two, are all single 2-D pages of one shape; a
     folder of single-channel images of different slides that happen to share a shape is taken for
@@ -40,22 +42,27 @@ def find_slides(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     SlideError
         If a path does not exist, or nothing is found; says what was looked for.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    given = [paths] if isinstance(paths, str | Path | Url) else list(paths)
     found: set[Path] = set()
+    remote: set[Url] = set()
     for path in given:
-        for one in _expanded(path):
+        place = location(path)
+        if isinstance(place, Url):
+            remote.add(place)
+            continue
+        for one in _expanded(place):
             found.update(_slides_in(one, _DEPTH))
-    if not found:
+    if not found and not remote:
         named = ", ".join(repr(str(path)) for path in given) or "no path"
         raise SlideError(
             f"No slides found in {named}. Expected TIFF files, folders of single-channel TIFFs, "
             f"or OME-Zarr; names like *_truth, *_labels, *_mask are left out as label images."
         )
-    return sorted(found)
+    return [*sorted(found), *sorted(remote)]
 
 
-def _expanded(path: str | Path) -> Sequence[Path]:
-    literal = Path(path).expanduser()
+def _expanded(path: Path) -> Sequence[Path]:
+    literal = path.expanduser()
     if literal.is_file() and not is_tiff(literal):
         raise SlideError(
             f"{literal.name!r} is not a slide that can be read. Expected .tif, .tiff, .qptiff or "

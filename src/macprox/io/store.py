@@ -96,6 +96,11 @@ class SlideFolder:
         return self.work / "picture.zarr"
 
     @property
+    def pyramid(self) -> Path:
+        """Levels between full resolution and overview, where the slide's file has none."""
+        return self.work / "pyramid.zarr"
+
+    @property
     def survey(self) -> Path:
         return self.work / "survey.json"
 

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from tifffile import TiffPage
 
+from macprox.errors import DamageError
 from macprox.io.decoded import DecodedTiles, ReadPlan
 from macprox.io.tifffile_log import UNREADABLE
 
@@ -48,12 +49,13 @@ class Damaged(Exception):
         super().__init__(where, why)
         self.where, self.why, self.truncated = where, why, truncated
 
-    def sentence(self, path: str, channel: str, level: int) -> str:
-        state = "is truncated" if self.truncated else "is damaged"
+    def told(self, path: str, channel: str, level: int) -> DamageError:
+        """The same for people, who know files and channels."""
+        name, state = os.path.basename(path), "is truncated" if self.truncated else "is damaged"
         at_level = f" of pyramid level {level}" if level else ""
-        return (
-            f"{os.path.basename(path)!r} {state}: channel {channel!r}, {self.where}{at_level} "
-            f"{self.why}. Copy or export it again."
+        place = f"channel {channel!r}, {self.where}{at_level}"
+        return DamageError(
+            f"{name!r} {state}: {place} {self.why}. Copy or export it again.", f"{name!r}, {place}"
         )
 
 
@@ -94,6 +96,13 @@ class Page:
             raise ValueError(f"{n_expected} {self._kind}s announced, {len(self._offsets)} there")
         if not self.is_raw and self._chunk[0] * self._chunk[1] > _MAX_CHUNK_PX:
             raise ValueError(f"{self._kind}s of {self._chunk[0]} x {self._chunk[1]} px")
+
+    def piece_shape(self, plane: Plane) -> tuple[int, int]:
+        """``(y, x)`` of a tile or strip; of rows read in one go where nothing is compressed."""
+        if not (self.is_raw or plane.data_offset is not None):
+            return self._chunk
+        row_bytes = self.shape[1] * self._file_dtype.itemsize * self._n_samples
+        return max(1, min(self._chunk[0], _READ_BYTES // row_bytes)), self.shape[1]
 
     @property
     def _grid(self) -> tuple[int, int]:

@@ -54,9 +54,11 @@ class TiffSource:
 
         Raises
         ------
-        SlideError
+        DamageError
             If a tile lies beyond the end of the file or does not decode: names the file, the
             channel, and the tile by row, column and pixels.
+        SlideError
+            If the file is gone.
         """
         plane = self.planes[level][channel]
         page = _open_file(plane.path).page(plane.ifd_offset)
@@ -75,8 +77,13 @@ class TiffSource:
                 bottom, right = top + pixels.shape[0], left + pixels.shape[1]
                 out[top - y0 : bottom - y0, left - x0 : right - x0] = pixels
         except Damaged as damage:
-            raise SlideError(damage.sentence(plane.path, self.names[channel], level)) from damage
+            raise damage.told(plane.path, self.names[channel], level) from damage
         return out
+
+    def piece_shape(self, level: int, channel: int) -> tuple[int, int]:
+        """``(y, x)`` of a tile or strip; see `macprox.slide.PixelSource`."""
+        plane = self.planes[level][channel]
+        return _open_file(plane.path).page(plane.ifd_offset).piece_shape(plane)
 
 
 class _OpenFile:

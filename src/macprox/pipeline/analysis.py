@@ -13,6 +13,7 @@ from macprox.io.store import SlideFolder, read_table
 from macprox.pipeline.areas import content_hash
 from macprox.pipeline.artefacts import facts_of
 from macprox.pipeline.calling import CalledCells, Caller
+from macprox.pipeline.damage import damage_facts
 from macprox.pipeline.odd_cells import macrophages_without_nucleus
 from macprox.pipeline.quality_gate import slide_quality
 from macprox.pipeline.redrawing.stage import measurements_of
@@ -90,14 +91,16 @@ def analyse_slide(
     write_parquet(folder.statistics, statistics)
     lost = [*manifest.get("lost_redraws", []), *_lost(called, study, corrections)]
     found = facts_of(called.artefacts, observed["artefact"], regions)
+    known = {**manifest, "artefacts": found, "damaged": damage_facts(source, regions)}
     return {
         "counts": {
             **_counts(cells, regions),
             "macrophages_without_nucleus": macrophages_without_nucleus(observed, study),
         },
         "artefacts": found,
+        "damaged": known["damaged"],
         "sensitivity": _sensitivity(counted, study, regions),
-        "quality": slide_quality(observed, regions, study, {**manifest, "artefacts": found}, lost),
+        "quality": slide_quality(observed, regions, study, known, lost),
         "lost_edits": lost,
         "warnings": [*called.areas.messages, *lost],
     }

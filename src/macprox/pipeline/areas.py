@@ -17,6 +17,7 @@ from macprox.io.drawn_areas import read_drawn
 from macprox.io.geojson import geometry_to_um
 from macprox.io.region_files import read_artefacts, read_regions
 from macprox.io.store import SlideFolder
+from macprox.pipeline.damage import DAMAGED, damaged_area
 from macprox.pipeline.kept import Kept
 from macprox.regions import Regions, tumour_region
 from macprox.regions.model import Known
@@ -51,9 +52,9 @@ class Placed:
 class AreaFinder:
     """Where is what on one slide, and each cell in it; found again only where something changed.
 
-    Tissue comes from the survey, exclusions from file and reviewer, the tumour from the first who
-    says: the reviewer's drawing goes before the study's file, the file before what is found from
-    the tumour-marker cells.
+    Tissue comes from the survey, exclusions from damage, file and reviewer, the tumour from the
+    first who says: the reviewer's drawing goes before the study's file, the file before what is
+    found from the tumour-marker cells.
 
     Parameters
     ----------
@@ -103,6 +104,9 @@ class AreaFinder:
         tissue = read_regions(self._folder.tissue, self._pixel_size_um)
         regions = replace(tissue, margin_um=self._study.regions.margin_um)
         messages: list[str] = []
+        damaged = damaged_area(self._source)
+        if not damaged.is_empty:
+            regions = regions.with_exclusion(damaged, DAMAGED)
         if file is not None:
             shape = tuple(self._source["shape"])
             found = read_drawn(file, self._pixel_size_um, "exclusion", shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from macprox.edits import REASONS_JOINED_BY
+from macprox.image.damage import damaged_boxes
 from macprox.image.quality import (
     BLOCK_UM,
     OUT_OF_FOCUS,
@@ -27,6 +28,7 @@ from macprox.image.quality import (
 from macprox.image.survey import area_average
 from macprox.io.region_files import read_regions, write_artefacts
 from macprox.io.store import SlideFolder
+from macprox.pipeline.damage import area_around
 from macprox.pipeline.survey import Survey
 from macprox.regions import Regions, mask_from_polygons
 from macprox.regions.contours import as_multipolygon, polygons_from_squares
@@ -59,7 +61,7 @@ def find_artefacts(
     slide: Slide, image: ImageParameters, survey: Survey, folder: SlideFolder, squares: Squares
 ) -> Artefacts:
     """Judge squares and overview of a slide, and write ``quality.geojson``."""
-    regions = read_regions(folder.tissue, slide.pixel_size_um)
+    regions = _without_damage(read_regions(folder.tissue, slide.pixel_size_um), slide)
     masks, clipped = _judge_squares(slide, image, survey, squares, regions)
     found: list[tuple[str, BaseGeometry]] = [
         (reason, polygons_from_squares(mask, SquareGrid.of(slide).side_um))
@@ -70,6 +72,15 @@ def find_artefacts(
     areas = tuple((reason, area) for reason, area in within if not area.is_empty)
     write_artefacts(folder.quality, areas, slide.pixel_size_um)
     return Artefacts(areas, clipped)
+
+
+def _without_damage(regions: Regions, slide: Slide) -> Regions:
+    """What is left out as damaged needs no second reason."""
+    boxes = damaged_boxes(slide)
+    if not boxes:
+        return regions
+    damaged = area_around(boxes, slide.shape, slide.pixel_size_um)
+    return replace(regions, tissue_window=regions.tissue_window - damaged)
 
 
 def _judge_squares(

@@ -1,4 +1,4 @@
-"""How to compute and who is told: nothing here changes a result."""
+"""How to compute and who is told: nothing here changes a result, but what is refused."""
 
 from __future__ import annotations
 
@@ -45,9 +45,12 @@ class RunOptions:
     watcher : Watcher
     check_seams : bool
         Whether windows across seams are segmented again and compared with the labels on disk.
+    allow_damaged : bool
+        Whether a slide is analysed without its places that do not decode, or refused for them.
     """
 
     tile_px: int = DEFAULT_TILE_PX
     workers: Workers = field(default_factory=Workers)
     watcher: Watcher = field(default_factory=Silent)
     check_seams: bool = False
+    allow_damaged: bool = False

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from macprox.image.quality import artefact_flags, clipping_flags, scale_flags
+from macprox.pipeline.damage import damage_flags
 from macprox.pipeline.odd_cells import odd_cell_flags, streak_flags
 from macprox.quality import (
     AUTOFLUORESCENT_FRAC,
@@ -41,11 +42,12 @@ def slide_quality(
     regions : Regions
     study : Study
     manifest : dict
-        Facts of the earlier stages, and the ``artefacts`` of this one.
+        Facts of the earlier stages, and the ``artefacts`` and ``damaged`` of this one.
     lost : sequence of str
         Decisions of the review that hold for nothing any more.
     """
-    flags = [QualityFlag(**flag) for flag in manifest.get("survey_quality", [])]
+    flags = damage_flags(manifest["source"], manifest["damaged"])
+    flags += [QualityFlag(**flag) for flag in manifest.get("survey_quality", [])]
     flags += scale_flags(manifest["source"]["pixel_size_um"])
     flags += extent_flags(regions)
     flags += tumour_flags(observed, regions, study)

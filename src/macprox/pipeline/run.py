@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +9,14 @@ from typing import Any
 import zarr
 
 from macprox.edits import Corrections, EditLog
-from macprox.errors import ResultError
+from macprox.errors import DamageError, ResultError
+from macprox.image.damage import Damage, without_damage
 from macprox.io.atomic import clear_leftovers, make_folder, write_parquet
 from macprox.io.lock import alone_in
 from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.pipeline.analysis import analyse_slide, analysis_inputs, review_facts
 from macprox.pipeline.artefacts import find_artefacts
+from macprox.pipeline.damage import allowed_damage, with_remedy
 from macprox.pipeline.labelling import segmentation_files
 from macprox.pipeline.memory import give_back_freed
 from macprox.pipeline.options import RunOptions, Silent, Watcher
@@ -60,8 +61,8 @@ def run_slide(
     ------
     PanelError
         If the study needs a channel that the slide does not have; before any pixel is read.
-    SlideError
-        If a tile cannot be read.
+    DamageError
+        If a tile does not decode and the options allow no damage.
     ResultError
         If the folder holds the results, and perhaps a reviewer's edits, of another slide; or if
         another macprox writes into it.
@@ -70,7 +71,10 @@ def run_slide(
     study.check_slide(slide)
     make_folder(folder.path)  # there is no lock where there is no folder
     with alone_in(folder):
-        return _run_slide(slide, study, folder, options, notes or {})
+        try:
+            return _run_slide(slide, study, folder, options, notes or {})
+        except DamageError as error:
+            raise with_remedy(error, folder, options) from error
 
 
 def _run_slide(
@@ -80,8 +84,12 @@ def _run_slide(
     _refuse_namesake(slide, ledger)
     for place in (folder.path, folder.work):
         clear_leftovers(place)
+    damage = allowed_damage(slide, ledger.manifest.get("source") or {}, options)
+    source = _source(slide, study)
+    if damage is not None:
+        slide, source["damage"] = without_damage(slide, damage), damage.to_dict()
     notes = {"problems": [], **notes}
-    ledger.note(source=_source(slide, study), seed=study.proximity.seed, **notes)
+    ledger.note(source=source, seed=study.proximity.seed, **notes)
     _survey(slide, study, ledger, options)
     _segment(slide, study, ledger, options)
     if options.check_seams:
@@ -186,8 +194,9 @@ def given_mark(study: Study, source: dict[str, Any]) -> str:
 
 
 def _survey_mark(study: Study, source: dict[str, Any]) -> str:
-    seen = source["fingerprint"], source["pixel_size_um"]
-    return fingerprint("survey", *seen, study.to_dict()["image"])
+    seen = source["fingerprint"], source["pixel_size_um"], study.to_dict()["image"]
+    damage = Damage.from_dict(source.get("damage"))
+    return fingerprint("survey", *seen, *([damage.to_dict()] if damage else []))
 
 
 def _segmentation_mark(study: Study, source: dict[str, Any]) -> str:
@@ -242,7 +251,7 @@ def _refuse_namesake(slide: Slide, ledger: Ledger) -> None:
     before = ledger.manifest.get("source")
     if not before or not ledger.manifest["stages"]:
         return
-    here = os.path.abspath(slide.path)
+    here = slide.place
     if before["fingerprint"] != slide.fingerprint and before["path"] != here:
         raise ResultError(
             f"{ledger.folder.path} holds the results of another slide, {before['path']}; this one "
@@ -305,7 +314,7 @@ def _left_out(manifest: dict[str, Any]) -> list[str]:
 
 def _source(slide: Slide, study: Study) -> dict[str, object]:
     return {
-        "path": os.path.abspath(slide.path),
+        "path": slide.place,
         "format": slide.format,
         "fingerprint": slide.fingerprint,
         "shape": list(slide.shape),

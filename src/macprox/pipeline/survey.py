@@ -12,21 +12,24 @@ from typing import Any
 import numpy as np
 import shapely
 import zarr
+from numpy.typing import DTypeLike
 
 from macprox.errors import ResultError
 from macprox.image.correction import Correction
+from macprox.image.damage import damaged_boxes
 from macprox.image.missing import missing_frac
 from macprox.image.pyramid import averages
 from macprox.image.quality import channel_flags, missing_flags
 from macprox.image.sampling import chosen_squares, lattice, sample_square, stride_px
 from macprox.image.stain import FLOOR_SD, StainStatistics
 from macprox.image.survey import SAMPLE_SIZE, SurveyGrid, survey_block
-from macprox.image.tiles import Tile
+from macprox.image.tiles import Box, Tile
 from macprox.image.tissue import TissueMasks, find_tissue
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.atomic import write_json
 from macprox.io.region_files import write_regions
 from macprox.io.store import SlideFolder
+from macprox.pipeline.damage import area_around
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.tiles import reading_together
 from macprox.quality import QualityFlag
@@ -82,6 +85,8 @@ def survey_slide(
 ) -> Survey:
     """See the slide once; write overview, tissue outline and channel statistics.
 
+    Of a large slide without a pyramid, write the levels that it lacks, too.
+
     Every pixel is read of slides up to `macprox.image.survey.WHOLE_PX`, and of larger ones
     without a pyramid; of the others the pyramid, and squares of full resolution.
     """
@@ -89,12 +94,14 @@ def survey_slide(
     overview = _create(folder.overview, slide, grid, grid.factor)
     if grid.picture_factor < grid.factor:
         _create(folder.picture, slide, grid, grid.picture_factor)
+    for factor in grid.pyramid_factors:
+        _create(folder.pyramid / str(factor), slide, grid, factor, slide.dtype)
     if grid.level:
         points = _sampled(slide, image, grid, folder, options)
     else:
         points = _read_whole(slide, grid, folder, options)
     masks = _tissue(slide, image, grid, overview, points.values[0])
-    tissue = _outlines(masks, grid)
+    tissue = _outlines(masks, slide, grid)
     write_regions(folder.tissue, tissue, slide.pixel_size_um)
     in_tissue = points.within(masks.footprint)
     survey = _describe(slide, image, in_tissue)
@@ -112,7 +119,7 @@ def _read_whole(
     for block, found in zip(blocks, options.workers.map(job, blocks, advance), strict=True):
         points[(..., *grid.sample_box(block.core).slices)] = found
     y, x = np.indices(grid.sample_shape).reshape(2, -1) * grid.stride_px
-    return _points(points.reshape(*points.shape[:2], -1), y, x, grid)
+    return _points(points.reshape(*points.shape[:2], -1), y, x, slide, grid)
 
 
 def _sampled(
@@ -134,10 +141,18 @@ def _sampled(
     values = np.concatenate([one.reshape(*one.shape[:2], -1) for one in found], axis=-1)
     at = [np.meshgrid(*lattice(grid, square, stride), indexing="ij") for square in squares]
     y, x = (np.concatenate([one[axis].ravel() for one in at]) for axis in (0, 1))
-    return _points(values, y, x, grid)
+    return _points(values, y, x, slide, grid)
 
 
-def _points(values: np.ndarray, y: np.ndarray, x: np.ndarray, grid: SurveyGrid) -> _Points:
+def _points(
+    values: np.ndarray, y: np.ndarray, x: np.ndarray, slide: Slide, grid: SurveyGrid
+) -> _Points:
+    """The sample without the points that damage reaches, which hold zeros."""
+    sound = np.ones(len(y), bool)
+    for box in damaged_boxes(slide):
+        sound &= ~box.grown(grid.halo_px).holds(y, x)
+    if sound.any():
+        values, y, x = values[..., sound], y[sound], x[sound]
     rows, columns = (
         np.minimum(at // grid.factor, size - 1)
         for at, size in zip((y, x), grid.overview_shape, strict=True)
@@ -150,14 +165,16 @@ def _look(square: Tile, slide: Slide, grid: SurveyGrid, stride: int) -> np.ndarr
     return sample_square(slide, grid, square, stride)
 
 
-def _create(path: Path, slide: Slide, grid: SurveyGrid, factor: int):
+def _create(
+    path: Path, slide: Slide, grid: SurveyGrid, factor: int, dtype: DTypeLike = np.float32
+) -> zarr.Array:
     """An empty ``(c, y, x)`` array, one chunk a block: no two blocks write into the same."""
     shape, block = ([-(-n // factor) for n in n_px] for n_px in (grid.shape, grid.block_shape))
     array = zarr.create_array(
         store=str(path),
         shape=(len(slide.channels), *shape),
         chunks=(1, *block),
-        dtype="float32",
+        dtype=np.dtype(dtype),
         overwrite=True,
     )
     array.attrs["pixel_size_um"] = factor * slide.pixel_size_um
@@ -172,6 +189,8 @@ def _write_block(block: Tile, slide: Slide, grid: SurveyGrid, folder: SlideFolde
     if found.picture is not None:
         by_factor[grid.picture_factor] = found.picture
     _write_averages(block, grid, folder, by_factor)
+    for factor, pixels in found.pyramid.items():
+        _write_at(folder.pyramid / str(factor), grid.overview_box(block.core, factor), pixels)
     return np.stack([found.sample, found.roughness])
 
 
@@ -191,8 +210,12 @@ def _write_averages(
 ) -> None:
     for factor, pixels in by_factor.items():
         path = folder.overview if factor == grid.factor else folder.picture
-        target = zarr.open_array(str(path), mode="r+")
-        target[(slice(None), *grid.overview_box(block.core, factor).slices)] = pixels
+        _write_at(path, grid.overview_box(block.core, factor), pixels)
+
+
+def _write_at(path: Path, box: Box, pixels: np.ndarray) -> None:
+    target = zarr.open_array(str(path), mode="r+")
+    target[(slice(None), *box.slices)] = pixels
 
 
 def _tissue(
@@ -222,14 +245,19 @@ def _nucleus_level(stain: StainStatistics) -> float:
     return max(stain.floor, stain.background + NUCLEUS_SD * stain.noise)
 
 
-def _outlines(masks: TissueMasks, grid: SurveyGrid) -> Regions:
-    """The masks as polygons, cut at the slide's own rim, which the overview may overhang."""
+def _outlines(masks: TissueMasks, slide: Slide, grid: SurveyGrid) -> Regions:
+    """The masks as polygons, cut at the slide's own rim, which the overview may overhang.
+
+    A damaged place is dark, but no airspace.
+    """
     height, width = grid.shape
     rim = shapely.box(0, 0, width * grid.pixel_size_um, height * grid.pixel_size_um)
     footprint, airspace = (
         polygons_from_mask(mask, grid.overview_pixel_um) & rim
         for mask in (masks.footprint, masks.airspace)
     )
+    if boxes := damaged_boxes(slide):
+        airspace -= area_around(boxes, grid.shape, grid.pixel_size_um)
     return Regions(tissue_window=footprint, airspace=airspace)
 
 

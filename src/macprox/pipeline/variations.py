@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 
 from macprox.edits import EditLog
 from macprox.errors import MacproxError, ResultError, SlideError
 from macprox.io.atomic import write_parquet
-from macprox.io.images import open_slide
+from macprox.io.images import reopen_slide
 from macprox.io.store import SlideFolder
 from macprox.pipeline.calling import ALL_MARKERS, CalledCells, Caller, call_cells
 from macprox.pipeline.options import RunOptions
@@ -151,7 +150,7 @@ def _grown(
     segmentation = study.segmentation
     if segmentation.labels_are == "cells":
         raise ResultError("the cells were given as they are: nothing is grown")
-    slide = open_slide(Path(source["path"]), source["pixel_size_um"], folder.slide_id)
+    slide = reopen_slide(source, folder.slide_id)
     if slide.fingerprint != source["fingerprint"]:
         raise SlideError(f"{source['path']} is not the slide that was analysed")
     expansion_um = max(segmentation.expansion_um + change_um, 0.0)

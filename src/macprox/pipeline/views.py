@@ -13,7 +13,7 @@ from macprox.image.tiles import Box, Tile, tile_grid
 from macprox.io.arrays import read_arrays, write_arrays
 from macprox.io.label_file import LabelFile
 from macprox.io.labels import create_level
-from macprox.io.ome_zarr import ZarrSource
+from macprox.io.zarr_chunks import ZarrSource
 from macprox.pipeline.labelling import Labeller
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.survey import Survey

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 
 from macprox.errors import MacproxError, SlideError
 from macprox.image.tiles import Box
-from macprox.io.images import open_slide
+from macprox.io.images import reopen_slide
 from macprox.io.store import LABEL_NAMES, SlideFolder
 from macprox.measure import CONTACT_UM, cell_table, measure_tile
 from macprox.pipeline.pixels import TilePixels, corrected_means
@@ -53,7 +52,7 @@ class DrawnCells:
         """The slide with its survey, or why there is none."""
         source = self.source
         try:
-            slide = open_slide(Path(source["path"]), self.pixel_size_um, self.folder.slide_id)
+            slide = reopen_slide(source, self.folder.slide_id)
             if slide.fingerprint != source["fingerprint"]:
                 raise SlideError(f"{source['path']} is not the slide that was analysed")
             return slide, load_survey(self.folder, slide.channels)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from scipy import ndimage as ndi
 from macprox.errors import MacproxError
 from macprox.image.tiles import Box
 from macprox.io.drawn_pixels import runs_of
-from macprox.io.images import open_slide
+from macprox.io.images import reopen_slide
 from macprox.io.label_edit import read_labels
 from macprox.pipeline.labelling import Labeller
 from macprox.pipeline.redrawing.stage import cells_mark
@@ -249,7 +248,7 @@ def _stained(result: SlideResult, box: Box) -> np.ndarray | None:
     """Nuclei in the stain by the method without a model, as given cells have theirs."""
     source, study = result.manifest["source"], result.study
     try:
-        slide = open_slide(Path(source["path"]), source["pixel_size_um"], result.slide_id)
+        slide = reopen_slide(source, result.slide_id)
         if slide.fingerprint != source["fingerprint"]:
             return None
         labeller = Labeller.of(slide, study, load_survey(result.folder, slide.channels))

@@ -16,6 +16,7 @@ from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest
 from macprox.pipeline.run import is_current, is_given
 from macprox.report.rows import micrometres
 from macprox.results import SlideResult
+from macprox.slide import location
 from macprox.study import Study
 
 INFO, WARNING, STOP = "info", "warning", "stop"
@@ -154,9 +155,9 @@ def _image(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]:
         )
         yield Notice(INFO, text, "image")
         return
-    path = Path(source["path"])
+    path = location(source["path"])
     without = "Cells, outlines and numbers open without it."
-    if not path.exists():
+    if isinstance(path, Path) and not path.exists():
         text = (
             f"The slide's image is not at {path} any more. {without} If it was moved, say where it "
             "is now."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from macprox.errors import SlideError
@@ -38,5 +37,5 @@ def relocate(result: SlideResult, path: str | Path) -> SlideResult:
         )
     with alone_in(result.folder):
         ledger = Ledger.open(result.folder)
-        ledger.note(source={**ledger.manifest["source"], "path": os.path.abspath(path)})
+        ledger.note(source={**ledger.manifest["source"], "path": slide.place})
     return SlideResult(result.path)
