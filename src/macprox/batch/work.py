@@ -66,6 +66,12 @@ class BatchError(MacproxError):
 
 
 @dataclass(frozen=True)
+class _Failed:
+    failure: Failure
+    stops_all: bool = False
+
+
+@dataclass(frozen=True)
 class Work:
     """What every slide of one command shares.
 
@@ -83,12 +89,7 @@ class Work:
     options: RunOptions
     command: str
 
-    def each(
-        self,
-        folders: Sequence[SlideFolder],
-        one: One,
-        **facts: Any,
-    ) -> list[SlideResult]:
+    def each(self, folders: Sequence[SlideFolder], one: One, **facts: Any) -> list[SlideResult]:
         """Do every slide; keep what works, note what does not.
 
         Parameters
@@ -106,33 +107,37 @@ class Work:
         """
         journal = Journal(self.out)
         journal.run_begins(self.command, [folder.slide_id for folder in folders], **facts)
-        results: list[SlideResult] = []
-        failures: list[Failure] = []
-        options = replace(self.options, watcher=Watched(journal, self.options.watcher))
-        with options.workers.started() as workers:
-            options = replace(options, workers=workers)
-            for number, folder in enumerate(folders, start=1):
-                options.watcher.slide(folder.slide_id, number, len(folders))
-                begun = time.monotonic()
-                done = _tried(one, folder, options)
-                facts = {"slide_id": folder.slide_id, "seconds": round(time.monotonic() - begun, 1)}
-                if isinstance(done, SlideResult):
-                    results.append(done)
-                    journal.note(SLIDE_ENDS, **facts)
-                    continue
-                failures.append(done.failure)
-                journal.note(SLIDE_FAILS, **facts, reason=done.failure.reason)
-                if done.stops_all:
-                    break
-        left = folders[len(results) + len(failures) :]
-        if left:
-            why = f"not begun, as the run ended with {failures[-1].slide_id}"
-            failures += [Failure(folder.slide_id, why) for folder in left]
+        done = list(self._one_by_one(folders, one, journal))
+        results = [ended for ended in done if isinstance(ended, SlideResult)]
+        failures = [ended.failure for ended in done if isinstance(ended, _Failed)]
+        for folder in folders[len(done) :]:
+            why = f"not begun, as the run ended with {folders[len(done) - 1].slide_id}"
+            failures.append(Failure(folder.slide_id, why))
         journal.note(RUN_ENDS, finished=len(results), failed=len(failures))
         self._list(results, failures)
         if failures:
             raise BatchError(results, failures)
         return results
+
+    def _one_by_one(
+        self, folders: Sequence[SlideFolder], one: One, journal: Journal
+    ) -> Iterator[SlideResult | _Failed]:
+        """How each slide ended, up to one that ends the run."""
+        watcher = Watched(journal, self.options.watcher)
+        with self.options.workers.started() as workers:
+            options = replace(self.options, watcher=watcher, workers=workers)
+            for number, folder in enumerate(folders, start=1):
+                watcher.slide(folder.slide_id, number, len(folders))
+                begun = time.monotonic()
+                ended = _tried(one, folder, options)
+                took = {"slide_id": folder.slide_id, "seconds": round(time.monotonic() - begun, 1)}
+                if isinstance(ended, SlideResult):
+                    journal.note(SLIDE_ENDS, **took)
+                else:
+                    journal.note(SLIDE_FAILS, **took, reason=ended.failure.reason)
+                yield ended
+                if isinstance(ended, _Failed) and ended.stops_all:
+                    return
 
     def _list(self, results: list[SlideResult], failures: list[Failure]) -> None:
         failed = {failure.slide_id: failure.reason for failure in failures}
@@ -159,21 +164,16 @@ def working_in(out: Path, study: Study, is_part: bool = False) -> Iterator[None]
     make_folder(out)
     with run_in(out, is_part) as is_first:
         there = out / STUDY_FILE
-        before = there.read_text(encoding="utf-8") if there.exists() else None
-        if before != text and (is_first or before is None):
+        before = there.read_bytes() if there.is_file() else None
+        is_same = before == text.encode()
+        if not is_same and (is_first or before is None):
             write_text(there, text)
-        elif before != text:
+        elif not is_same:
             raise ResultError(
                 f"The other parts of this run work with another study, {there}; give all --shard "
                 "the same --study, or another --out."
             )
         yield
-
-
-@dataclass(frozen=True)
-class _Failed:
-    failure: Failure
-    stops_all: bool = False
 
 
 def _tried(one: One, folder: SlideFolder, options: RunOptions) -> SlideResult | _Failed:
