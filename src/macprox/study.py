@@ -255,11 +255,12 @@ class _Parts:
 
 def _violations(study: Study | _Parts) -> Iterator[study_toml.Problem]:
     """What no single table can know: broken rules, names that clash or do not exist."""
+    markers = list(study.markers)
     for name, text in study.phenotypes.items():
         if text in (None, GIVEN):
             continue  # not a text, which is reported already, or not a rule
         try:
-            parse_rule(text)
+            markers += parse_rule(text).markers
         except StudyError as error:
             yield ("phenotypes", name), f"phenotype {name!r}: {error}"
         if name in (OTHER, AMBIGUOUS):
@@ -267,7 +268,7 @@ def _violations(study: Study | _Parts) -> Iterator[study_toml.Problem]:
                 ("phenotypes", name),
                 f"{name!r} is what cells without exactly one rule are called; rename it.",
             )
-    for table, names in (("phenotypes", study.phenotypes), ("markers", study.markers)):
+    for table, names in (("phenotypes", list(study.phenotypes)), ("markers", markers)):
         try:
             slugs(names)
         except TableError as error:
