@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from macprox.errors import SlideError
+from macprox.errors import SlideError, reason_of
 from macprox.io.image_description import (
     FoundPixelSize,
     ImageDescription,
@@ -21,9 +21,11 @@ from macprox.io.image_description import (
     is_intensity,
     length_um,
 )
+from macprox.io.zarr_damage import UNREADABLE
 
 _MARKERS = (".zgroup", ".zattrs", "zarr.json")
-_DECODE_ERRORS = (RuntimeError, ValueError, OSError, EOFError, zlib.error)
+# SystemError: blosc, of a chunk whose header announces a negative size.
+_DECODE_ERRORS = (RuntimeError, ValueError, OSError, EOFError, SystemError, zlib.error)
 
 
 def is_zarr(path: Path) -> bool:
@@ -86,8 +88,8 @@ class ZarrSource:
                 break
         return SlideError(
             f"{os.path.basename(self.store)!r} is damaged or truncated: channel "
-            f"{self.names[channel]!r}, {where} of level {level} does not decode ({error}). "
-            f"Copy or export it again."
+            f"{self.names[channel]!r}, {where} of level {level} does not decode "
+            f"({reason_of(error)}). Copy or export it again."
         )
 
 
@@ -161,11 +163,10 @@ def describe_ome_zarr(path: Path, labels: bool = False) -> ImageDescription:
         return _description(path, multiscale, attributes, arrays, group_format)
     except SlideError:
         raise
-    except (KeyError, IndexError, TypeError, AttributeError, *_DECODE_ERRORS) as error:
-        detail = str(error) or type(error).__name__
+    except UNREADABLE as error:
         raise SlideError(
-            f"{path.name!r} has incomplete or damaged OME-Zarr metadata ({detail}). Copy or "
-            f"export it again."
+            f"{path.name!r} has incomplete or damaged OME-Zarr metadata ({reason_of(error)}). "
+            f"Copy or export it again."
         ) from error
 
 
@@ -185,13 +186,13 @@ def _attributes(path: Path, zarr: Any) -> tuple[dict[str, Any], int]:
     """The OME attributes of a group, from under ``ome`` where NGFF 0.5 keeps them."""
     try:
         group = zarr.open_group(str(path), mode="r")
-    except (FileNotFoundError, KeyError, *_DECODE_ERRORS) as error:
+        attributes = dict(group.attrs)
+        return dict(attributes.get("ome", attributes)), group.metadata.zarr_format
+    except UNREADABLE as error:
         raise SlideError(
-            f"{path.name!r} is not a readable zarr group ({str(error) or type(error).__name__}). "
+            f"{path.name!r} is not a readable zarr group ({reason_of(error)}). "
             f"Expected an OME-Zarr image."
         ) from error
-    attributes = dict(group.attrs)
-    return dict(attributes.get("ome", attributes)), group.metadata.zarr_format
 
 
 def _multiscale(attributes: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
