@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from macprox.errors import TableError
+from macprox.errors import TableError, reason_of, shortened
 
 REQUIRED = ("slide_id", "patient")
 
@@ -27,23 +27,21 @@ def read_samples(path: str | Path | None) -> pd.DataFrame | None:
     except OSError as error:
         raise TableError(f"Cannot read the samples {path}: {error.strerror}.") from error
     except ValueError as error:  # not a table, empty, or not UTF-8
-        raise TableError(f"{path} is not a CSV table in UTF-8: {_one_line(error)}.") from error
+        raise TableError(f"{path} is not a CSV table in UTF-8: {reason_of(error)}.") from error
     missing = [column for column in REQUIRED if column not in samples]
     if missing:
         raise TableError(
-            f"{path} lacks the column {', '.join(missing)}; found {', '.join(samples.columns)}. "
-            "Expected slide_id, patient, group and any covariates."
+            f"{path} lacks the column {', '.join(missing)}; found "
+            f"{shortened(', '.join(samples.columns))}. Expected slide_id, patient, group and any "
+            "covariates."
         )
     repeated = samples.loc[samples["slide_id"].duplicated(), "slide_id"]
     if len(repeated):
         raise TableError(
-            f"{path} lists slide {repeated.iloc[0]!r} twice; a slide belongs to one patient."
+            f"{path} lists slide {shortened(repr(repeated.iloc[0]))} twice; a slide belongs to one "
+            "patient."
         )
     return samples
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
 
 
 def sample_of(samples: pd.DataFrame | None, slide_id: str) -> dict[str, Any]:

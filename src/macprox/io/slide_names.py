@@ -34,6 +34,9 @@ def stem(path: Path) -> str:
     return name
 
 
+_LONGEST_NAME = 1000  # no file system allows as much
+
+
 def slide_id_of(path: Path) -> str:
     """A slide's id: its file name without extension, safe as a folder name on any system.
 
@@ -45,7 +48,8 @@ def slide_id_of(path: Path) -> str:
     >>> slide_id_of(Path("Case 7 (left).ome.tif"))
     'Case_7_left'
     """
-    name = unicodedata.normalize("NFKC", stem(path))
+    # A table's cell may hold anything, and the patterns below take the square of its length.
+    name = unicodedata.normalize("NFKC", stem(path)[:_LONGEST_NAME])
     safe = re.sub(r"^[^\w-]+|[^\w-]+$", "", name)  # \w: letters and digits of any script, and _
     safe = re.sub(r"_?[^\w.-]+_?", "_", re.sub(r"\.{2,}", ".", safe)) or "slide"
     # A file system allows 255 bytes; results add their own prefixes.
