@@ -34,3 +34,12 @@ def test_a_mask_that_ends_early_is_refused(mask):
         ResultError, match=r"window\.tif is not a TIFF that can be read: .*truncated"
     ):
         read_mask(mask)
+
+
+def test_a_mask_that_asks_for_more_memory_than_there_is_is_refused(mask, monkeypatch):
+    def ask(_):
+        raise MemoryError
+
+    monkeypatch.setattr(tifffile.TiffFile, "asarray", ask)
+    with pytest.raises(ResultError, match=r"window\.tif asks for more memory than there is"):
+        read_mask(mask)

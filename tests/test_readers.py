@@ -789,6 +789,7 @@ def test_a_byte_count_beyond_the_file_takes_no_memory(tmp_path):
     handle = Handle(str(path))
     assert handle.read(4, 2**62) == b"5678"
     assert handle.read(2**62, 2**62) == b""
+    assert handle.read(-4, 8) == b""
 
 
 def test_a_tile_of_more_pixels_than_its_bytes_can_hold_is_not_decoded(tmp_path):
@@ -800,6 +801,17 @@ def test_a_tile_of_more_pixels_than_its_bytes_can_hold_is_not_decoded(tmp_path):
     slide = open_slide(path, 0.5)
     with pytest.raises(SlideError, match=r"has \d+ bytes, too few for 1845493760 of pixels"):
         slide.read(0, slice(0, 9), slice(0, 9))
+
+
+def test_a_name_that_no_file_can_have_takes_no_time():
+    assert slide_id_of(Path("a" + "[" * 60_000 + "b")) == "a"
+
+
+def test_ome_xml_of_more_pixels_than_the_file_can_hold_takes_no_memory(tmp_path):
+    xml = files.ome_xml(files.pixels()).replace('SizeY="150"', f'SizeY="{2**30}"')
+    path = files.write_ome_with_xml(tmp_path / "a.tif", files.pixels(), xml)
+    with pytest.raises(SlideError, match="announces 708669603840 pixels, more than the file can"):
+        open_slide(path)
 
 
 def test_ome_xml_of_more_planes_than_any_slide_takes_no_memory(tmp_path):

@@ -170,6 +170,11 @@ def test_text_that_no_person_wrote_is_refused_in_a_short_sentence(text, message)
     assert max(map(len, str(told.value).splitlines())) < 600
 
 
+def test_a_line_without_end_takes_no_time():
+    with pytest.raises(StudyError, match=r"line 1, column .*not valid TOML"):
+        Study.from_text("a " * 60_000)
+
+
 def test_a_text_of_several_lines_may_look_like_keys():
     text = """[image]\nnucleus = '''\n"\\q" = 1\n'''"""
     assert Study.from_text(text).image.nucleus == '"\\q" = 1\n'
