@@ -103,8 +103,7 @@ def read_regions(path: Path, pixel_size_um: float) -> Regions:
             "([regions] tumour = 'file.geojson'), not in place of a result."
         )
     written_um = about.get("pixel_size_um")
-    is_number = isinstance(written_um, (int, float)) and 0 < written_um < 1e9
-    if not is_number or abs(written_um - pixel_size_um) > 1e-9 * pixel_size_um:
+    if not _agree(written_um, pixel_size_um):
         raise ResultError(
             f"{path} has pixels of {shortened(repr(written_um))} um, expected {pixel_size_um:g}; "
             "the result folder mixes two runs. Run the slide again."
@@ -113,6 +112,11 @@ def read_regions(path: Path, pixel_size_um: float) -> Regions:
         return _regions(text, collection, pixel_size_um)
     except _NOT_OURS as error:
         raise ResultError(f"{path} is not as macprox writes it ({reason_of(error)}).") from error
+
+
+def _agree(written_um: Any, expected_um: float) -> bool:
+    is_number = isinstance(written_um, (int, float)) and 0 < written_um < 1e9
+    return is_number and abs(written_um - expected_um) <= 1e-9 * expected_um
 
 
 def _regions(text: str, collection: dict[str, Any], pixel_size_um: float) -> Regions:
