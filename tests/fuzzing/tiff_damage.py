@@ -109,7 +109,7 @@ def damaged_tiff(data: bytes, rng: random.Random) -> bytes:
         try:
             tiff = _Tiff(data)
             rng.choice(_KINDS)(tiff, rng)
-        except (struct.error, IndexError):  # broken beyond reading already
+        except (struct.error, IndexError, OverflowError):  # broken beyond reading already
             return data
         data = bytes(tiff.data)
     return data

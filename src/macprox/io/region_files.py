@@ -168,10 +168,11 @@ def write_artefacts(
 
 def read_artefacts(path: Path, pixel_size_um: float) -> tuple[tuple[str, MultiPolygon], ...]:
     """What `write_artefacts` wrote."""
+    features = features_of(load(Path(path)), path)
     try:
         return tuple(
             (feature["properties"]["reason"], in_um(geometry_of(feature, path), pixel_size_um))
-            for feature in features_of(load(Path(path)), path)
+            for feature in features
         )
     except _NOT_OURS as error:
         raise ResultError(f"{path} is not as macprox writes it ({reason_of(error)}).") from error
