@@ -121,6 +121,9 @@ def test_a_crash_before_the_line_s_end_costs_nothing(log):
     assert log.read() == [gate(1.0, 2.0), gate(2.0, 3.0)]
 
 
+NO_ANCHOR = {"anchor_px": "5", "x_um": 1, "y_um": 1, "cell": [], "nucleus": []}
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -129,7 +132,26 @@ def test_a_crash_before_the_line_s_end_costs_nothing(log):
         ('{"what": "dance"}', "'what' is none of"),
         (json.dumps({"what": "gate", **WHO}), "missing"),
         (json.dumps({"what": "sign_off", **WHO, "mood": 1}), "unexpected keyword argument 'mood'"),
-        (json.dumps({"what": "delete", **WHO, "x_um": "1", "y_um": 2}), "must be numbers"),
+        (
+            json.dumps({"what": "delete", **WHO, "x_um": "1", "y_um": 2}),
+            "x_um must be a number, found '1'",
+        ),
+        ('{"what": ["gate"]}', "'what' is none of"),
+        ("[" * 100_000, "nested too deeply"),
+        (json.dumps({"what": "gate", **WHO, "marker": 5}), "marker must be a text, found 5"),
+        (json.dumps({"what": "sign_off", **WHO, "\x1b": "x" * 9000}), "unexpected keyword"),
+        (
+            json.dumps({"what": "confirm_gate", **WHO, "marker": "A", "value": 10**400}),
+            "value must be a number",
+        ),
+        (
+            json.dumps({"what": "redraw", **WHO, "redraw_id": "r", "removed": {}}),
+            "removed must be a list",
+        ),
+        (
+            json.dumps({"what": "redraw", **WHO, "redraw_id": "r", "removed": [NO_ANCHOR]}),
+            "anchor_px must be a whole number",
+        ),
         (
             json.dumps({"what": "region", **WHO, "kind": "?", "region_id": "", "after": None}),
             "one of tumour, exclusion",

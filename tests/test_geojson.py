@@ -10,7 +10,7 @@ from shapely import MultiPolygon
 from macprox.errors import ResultError
 from macprox.io.drawn_areas import read_drawn
 from macprox.io.geojson import geometry_from_um, geometry_to_um
-from macprox.io.region_files import read_regions, write_regions
+from macprox.io.region_files import read_artefacts, read_regions, write_regions
 from macprox.regions import Regions
 
 PIXEL_SIZE_UM = 0.497
@@ -173,6 +173,61 @@ def test_a_geometry_goes_to_pixels_and_back():
 def test_what_cannot_be_a_drawn_region_is_refused(save, content, problem):
     with pytest.raises(ResultError, match=problem):
         read_drawn(save(content), 1.0, "tumour", shape=(100, 200))
+
+
+def test_brackets_without_end_are_refused_not_followed(save):
+    with pytest.raises(ResultError, match=r"is not GeoJSON .*recursion"):
+        read_drawn(save("[" * 100_000), 0.5, "tumour")
+
+
+@pytest.mark.parametrize("odd", [5, [1], "text", None, {"names": 7}, {"name": [1] * 2000}])
+def test_properties_of_any_type_are_no_crash(save, odd):
+    plain = read_drawn(save(feature(ring(0, 0, 10))), 0.5, "tumour").area.area
+    for key in ("properties", "classification", "metadata"):
+        content = feature(ring(0, 0, 10), **{key: odd})
+        if key == "properties":
+            content["properties"] = odd
+        assert read_drawn(save(content), 0.5, "tumour").area.area == plain
+    two = collection(feature(ring(0, 0, 9), classification=odd), feature(ring(0, 0, 9), "B"))
+    try:
+        read_drawn(save(two), 0.5, "tumour")
+    except ResultError as error:
+        assert len(str(error)) < 600  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["macprox"].pop("flags"),
+        lambda content: content["macprox"].update(tumour_source="who?"),
+        lambda content: content["features"][0].pop("properties"),
+        lambda content: content.update(features=5),
+    ],
+)
+def test_a_result_that_was_changed_by_hand_is_refused(regions, tmp_path, change):
+    write_regions(tmp_path / "regions.geojson", regions, PIXEL_SIZE_UM)
+    content = json.loads((tmp_path / "regions.geojson").read_text())
+    change(content)
+    (tmp_path / "regions.geojson").write_text(json.dumps(content))
+    with pytest.raises(ResultError, match="is not as macprox writes it"):
+        read_regions(tmp_path / "regions.geojson", PIXEL_SIZE_UM)
+
+
+@pytest.mark.parametrize("size", ["0.497", None, [1], 10**400])
+def test_a_pixel_size_of_another_type_is_refused(regions, tmp_path, size):
+    write_regions(tmp_path / "regions.geojson", regions, 1)
+    read_regions(tmp_path / "regions.geojson", 1)  # control: whole numbers are numbers
+    content = json.loads((tmp_path / "regions.geojson").read_text())
+    content["macprox"]["pixel_size_um"] = size
+    (tmp_path / "regions.geojson").write_text(json.dumps(content))
+    for expected_um in (1, 0.5):
+        with pytest.raises(ResultError, match=rf"has pixels of .* um, expected {expected_um}"):
+            read_regions(tmp_path / "regions.geojson", expected_um)
+
+
+def test_artefacts_without_a_reason_are_refused(save):
+    with pytest.raises(ResultError, match=r"not as macprox writes it \('reason'\)"):
+        read_artefacts(save(collection(feature(ring(0, 0, 9)))), 0.5)
 
 
 def test_a_missing_file_is_refused(tmp_path):

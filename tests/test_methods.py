@@ -134,6 +134,11 @@ def test_only_one_plane_of_integers_is_a_label_image(tmp_path):
         open_label_file(tmp_path / "c.tif", "nuclei")
 
 
+def test_a_folder_is_no_label_image(tmp_path):
+    with pytest.raises(SlideError, match="is a folder without an OME-Zarr in it"):
+        open_label_file(tmp_path, "nuclei")
+
+
 def test_a_group_of_several_label_images_needs_a_choice(tmp_path):
     group = zarr.open_group(str(tmp_path / "l.zarr"), mode="w")
     group.attrs["ome"] = {"version": "0.5", "labels": ["left", "right"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import pickle
 import struct
@@ -25,6 +26,7 @@ from macprox.io.images import (
     slide_id_of,
     unique_slide_ids,
 )
+from macprox.io.tiff_pages import Handle
 from macprox.io.tiff_structure import require_whole_tiff
 
 
@@ -731,6 +733,119 @@ def test_random_damage_never_shows_a_traceback(tmp_path):
         except MacproxError:
             outcomes["refused"] += 1
     assert min(outcomes.values()) > 20  # control: the damage is neither mortal nor invisible
+
+
+def overwrite(path, page, tag, value):
+    """One tag of a sound TIFF changed in place."""
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tif.pages[page].aspage().tags[tag].overwrite(value)
+
+
+def test_a_directory_that_is_listed_twice_is_no_endless_slide(tmp_path):
+    path = files.write_folder(tmp_path / "a", files.pixels(1), ("DAPI",)) / "DAPI.tif"
+    assert len(inspect_slide(path).channels) == 1  # control
+    data = bytearray(path.read_bytes())
+    (start,) = struct.unpack_from("<I", data, 4)
+    (n_tags,) = struct.unpack_from("<H", data, start)
+    struct.pack_into("<I", data, start + 2 + 12 * n_tags, start)  # the next page is itself
+    path.write_bytes(data)
+    with pytest.raises(SlideError, match=r"page 1 is listed twice.*in a circle"):
+        inspect_slide(path)
+
+
+def test_more_channels_than_a_slide_can_have_are_damage(tmp_path):
+    path = tmp_path / "a.tif"
+    image = np.moveaxis(files.pixels(), 0, -1)
+    tifffile.imwrite(path, image, photometric="minisblack", planarconfig="contig", metadata=None)
+    assert len(inspect_slide(path).channels) == 3  # control
+    overwrite(path, 0, "SamplesPerPixel", 60_000)
+    with pytest.raises(SlideError, match="announces 60000 channels, more than the 10000"):
+        inspect_slide(path)
+
+
+def test_a_page_of_another_shape_than_its_level_is_damage(tmp_path):
+    path = files.write_ome(tmp_path / "a.ome.tif", files.pixels(), tile=(64, 64))
+    overwrite(path, 1, "ImageLength", 100)
+    slide = open_slide(path)
+    assert slide.read("DAPI", slice(0, 9), slice(0, 9)).shape == (9, 9)  # control
+    with pytest.raises(SlideError, match="page of channel 'panCK' at level 0 has 1 x 100 x 220 px"):
+        slide.read("panCK", slice(0, 9), slice(0, 9))
+
+
+def test_a_shape_of_no_whole_pixels_is_damage(tmp_path):
+    path = files.write_ome(tmp_path / "a.ome.tif", files.pixels(1), ("DAPI",))
+    with tifffile.TiffFile(path) as tif:
+        at = tif.pages[0].tags["ImageWidth"].offset
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<HIf", data, at + 2, 11, 1, 220.0)  # a float
+    path.write_bytes(data)
+    with pytest.raises(SlideError, match=r"'a\.ome\.tif'"):
+        inspect_slide(path)
+
+
+def test_a_byte_count_beyond_the_file_takes_no_memory(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"12345678")
+    handle = Handle(str(path))
+    assert handle.read(4, 2**62) == b"5678"
+    assert handle.read(2**62, 2**62) == b""
+    assert handle.read(-4, 8) == b""
+
+
+def test_a_tile_of_more_pixels_than_its_bytes_can_hold_is_not_decoded(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((150, 220), "uint16"), compression="zlib", metadata=None)
+    open_slide(path, 0.5).read(0, slice(0, 9), slice(0, 9))  # control
+    for tag in ("ImageLength", "RowsPerStrip"):
+        overwrite(path, 0, tag, 2**22)
+    slide = open_slide(path, 0.5)
+    with pytest.raises(SlideError, match=r"has \d+ bytes, too few for 1845493760 of pixels"):
+        slide.read(0, slice(0, 9), slice(0, 9))
+
+
+def test_a_name_that_no_file_can_have_takes_no_time():
+    assert slide_id_of(Path("a" + "[" * 60_000 + "b")) == "a"
+
+
+def test_ome_xml_of_more_pixels_than_the_file_can_hold_takes_no_memory(tmp_path):
+    xml = files.ome_xml(files.pixels()).replace('SizeY="150"', f'SizeY="{2**30}"')
+    path = files.write_ome_with_xml(tmp_path / "a.tif", files.pixels(), xml)
+    with pytest.raises(SlideError, match="announces 708669603840 pixels, more than the file can"):
+        open_slide(path)
+
+
+def test_ome_xml_of_more_planes_than_any_slide_takes_no_memory(tmp_path):
+    image = files.pixels()
+    sound = files.ome_xml(image)
+    for before, after in (
+        ('PlaneCount="3"', 'PlaneCount="99999999999"'),
+        ('SizeT="1"', 'SizeT="2000000"'),
+    ):
+        assert before in sound  # control
+        path = files.write_ome_with_xml(tmp_path / "a.tif", image, sound.replace(before, after))
+        with pytest.raises(SlideError, match="announces more than 1000000 planes"):
+            open_slide(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["attributes"].update(ome=[1, 2]),
+        lambda content: content.update({"\x1b[31m": "x" * 5000}),
+        lambda content: content["attributes"]["ome"]["multiscales"][0]["datasets"][0].update(
+            path=5
+        ),
+    ],
+)
+def test_zarr_metadata_of_other_types_are_one_short_sentence(tmp_path, change):
+    path = files.write_ome_zarr(tmp_path / "a.zarr", files.pixels())
+    content = json.loads((path / "zarr.json").read_text())
+    change(content)
+    (path / "zarr.json").write_text(json.dumps(content))
+    with pytest.raises(SlideError, match=r"'a\.zarr'") as told:
+        open_slide(path)
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 600
 
 
 def test_slow_or_doubtful_storage_is_a_problem_listed(tmp_path):

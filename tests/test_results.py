@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
+import shapely
 
 import macprox as mp
 from macprox import celltable
@@ -149,6 +152,71 @@ def test_a_damaged_manifest_is_named(copy, text, problem):
     (copy.path / "manifest.json").write_text(text)
     with pytest.raises(ResultError, match=problem):
         _ = mp.open_result(copy.path).manifest
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"source": [1]}, "not a slide's manifest"),
+        ({"stages": {"survey": 5}}, "not a slide's manifest"),
+        ({"source": {"pixel_size_um": [0.5]}}, r"says that a pixel is \[0\.5\] um wide"),
+        ({"source": {"pixel_size_um": -1}}, "says that a pixel is -1 um wide"),
+    ],
+)
+def test_a_manifest_of_other_types_is_named(copy, change, problem):
+    manifest = json.loads((copy.path / "manifest.json").read_text()) | change
+    (copy.path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ResultError, match=problem):
+        _ = mp.open_result(copy.path).pixel_size_um
+
+
+def test_a_manifest_of_brackets_is_not_followed(copy):
+    (copy.path / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(ResultError, match=r"not valid JSON .*recursion"):
+        _ = mp.open_result(copy.path).manifest
+
+
+def test_a_table_whose_notes_are_damaged_is_named(copy):
+    table = pyarrow.parquet.read_table(copy.path / "gates.parquet")
+    notes = {b"pandas": b'{"columns": [{}], "index_columns": []}'}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(notes), copy.path / "gates.parquet")
+    with pytest.raises(ResultError, match=r"gates\.parquet is damaged"):
+        copy.gates()
+
+
+@pytest.mark.parametrize(
+    "change", [{"attributes": {}}, {"attributes": 5}, {"shape": [3, 2**20, 2**20]}]
+)
+def test_a_damaged_overview_is_named(small_copy, change):
+    metadata = small_copy.folder.overview / "zarr.json"
+    if small_copy.folder.picture.exists():
+        metadata = small_copy.folder.picture / "zarr.json"
+    metadata.write_text(json.dumps(json.loads(metadata.read_text()) | change))
+    with pytest.raises(ResultError, match="is damaged"):
+        small_copy.overview()
+
+
+def test_damaged_labels_are_named_when_they_are_read(small_copy):
+    level = small_copy.folder.labels / "cells" / "0"
+    chunk = next(path for path in level.rglob("*") if path.name.isdigit() and path.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    labels = small_copy.labels("cells")
+    with pytest.raises(ResultError, match=r"cells/0 is damaged"):
+        labels.compute()
+    metadata = json.loads((level / "zarr.json").read_text())
+    metadata["chunk_grid"]["configuration"]["chunk_shape"] = [2**20, 2**20]
+    (level / "zarr.json").write_text(json.dumps(metadata))
+    with pytest.raises(ResultError, match="its chunks are"):
+        small_copy.labels("cells")
+
+
+def test_regions_that_cross_themselves_are_damage_told(small_copy, monkeypatch):
+    def crossing(*_):
+        raise shapely.errors.GEOSException("TopologyException: side location conflict")
+
+    monkeypatch.setattr("macprox.window.Window.from_polygon", crossing)
+    with pytest.raises(ResultError, match=r"regions\.geojson is damaged .TopologyException"):
+        small_copy.window()
 
 
 def test_tables_without_pixels_have_no_overview(copy):

@@ -120,6 +120,23 @@ def test_a_broken_rule_is_refused_with_its_column(text, column, message):
         parse_rule(text)
 
 
+@pytest.mark.parametrize("opening", ["(", "not ", "( not "])
+def test_brackets_without_end_are_refused_not_followed(opening):
+    parse_rule("(" * 40 + "CD68+" + ")" * 40)  # control: far more than people write
+    with pytest.raises(StudyError, match="more than 100 brackets or 'not' are open"):
+        parse_rule(opening * 50_000 + "CD68+")
+
+
+@pytest.mark.parametrize(
+    "word", ["a" * 9000, "CD\x1b[31m68", "'" + "é" * 900 + "'", "in:" + "x" * 900]
+)
+def test_what_is_said_of_a_rule_is_short_and_printable(word):
+    with pytest.raises(StudyError, match="column 7") as told:
+        parse_rule("CD68+ " + word)
+    assert len(str(told.value)) < 600
+    assert str(told.value).isprintable()
+
+
 def test_a_marker_or_region_without_data_is_refused_not_negative():
     with pytest.raises(TableError, match=r"needs marker 'MARCO'.*Did you mean 'MARC0'"):
         parse_rule("MARCO-").evaluate({"MARC0": np.array([True])}, {})

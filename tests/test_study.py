@@ -152,6 +152,34 @@ def test_a_mistake_is_told_with_file_line_and_remedy(before, after, line, messag
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"[image]\nnucleus = 1{'0' * 5000}", "study.toml: not valid TOML: Exceeds the limit"),
+        (f"a = {'[' * 60_000}", "study.toml: not valid TOML: maximum recursion depth"),
+        (f"{'k' * 5000} = 1", "unknown key 'kkk.*…; Allowed"),
+        (
+            '[image]\nnucleus = "D"\n[phenotypes]\na = "CD68+ CD68--+"',
+            r"study.toml: \[markers\]: .*would share the column name",
+        ),
+    ],
+)
+def test_text_that_no_person_wrote_is_refused_in_a_short_sentence(text, message):
+    with pytest.raises(StudyError, match=message) as told:
+        Study.from_text(text)
+    assert max(map(len, str(told.value).splitlines())) < 600
+
+
+def test_a_line_without_end_takes_no_time():
+    with pytest.raises(StudyError, match=r"line 1, column .*not valid TOML"):
+        Study.from_text("a " * 60_000)
+
+
+def test_a_text_of_several_lines_may_look_like_keys():
+    text = """[image]\nnucleus = '''\n"\\q" = 1\n'''"""
+    assert Study.from_text(text).image.nucleus == '"\\q" = 1\n'
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file():
     text = DESIGN.replace("expansion_um", "expansion").replace("TREM2+", "TREM2")
     with pytest.raises(StudyError) as caught:

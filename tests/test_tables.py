@@ -255,6 +255,41 @@ def test_a_mapping_that_does_not_fit_is_refused(tmp_path, mapping, problem):
         read_cells(save(tmp_path, "x,y,p\n1,1,a\n"), mapping=mapping)
 
 
+OURS = "slide_id,cell_id,x_um,y_um,phenotype\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (OURS + "a,1,there,2,T\n", "column 'x_um' should hold numbers, but row 2 has 'there'"),
+        (OURS + "a,1,1,2,T\na,2,1,2,T,9\n", "is damaged: .*Expected 5 fields"),
+        (OURS + "a,1,1,2,T\na,1,3,4,T\n", r"table\.csv: Not a valid cell table.*occurs twice"),
+        (OURS + f"a,1,{'9' * 9000}x,2,T\n", "should hold numbers, but row 2 has '9+…"),
+        ("a\rb,c\nd", "has a damaged header"),
+    ],
+)
+def test_a_damaged_table_is_refused_in_a_short_sentence(tmp_path, text, problem):
+    with pytest.raises(TableError, match=problem) as told:
+        read_cells(save(tmp_path, text))
+    assert len(str(told.value)) < 600
+
+
+def test_own_tables_and_headers_that_are_no_utf_8_are_refused(tmp_path):
+    path = save(tmp_path, OURS + "a,1,1,2,ü\n", encoding="latin-1")
+    with pytest.raises(TableError, match=r"is damaged: .*utf-8"):
+        read_cells(path)
+    path.write_bytes(b"\xffslide")
+    with pytest.raises(TableError, match="no table of a known tool"):
+        read_cells(path)
+
+
+def test_an_endless_cell_id_is_a_name_and_no_number(tmp_path):
+    text = inform_rows(("a", "", "T", 1, 1, 2), ("a", "", "T", "inf", 3, 4), unit="Area (microns)")
+    cells = read_cells(save(tmp_path, text, "a.txt"))
+    assert cells["cell_id"].tolist() == [1, 2]
+    assert cells["source_cell_id"].tolist() == ["1", "inf"]
+
+
 def test_files_that_are_no_tables_are_refused(tmp_path):
     with pytest.raises(TableError, match="There is no table"):
         read_cells(tmp_path / "none.csv")

@@ -49,3 +49,23 @@ class WindowError(MacproxError, ValueError):
 
 class ResultError(MacproxError, ValueError):
     """A result folder is missing, incomplete or was written by something else."""
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """What a stranger wrote, fit to stand in a sentence of ours: one printable line, not long.
+
+    Examples
+    --------
+    >>> shortened("CD68\x1b[31m")
+    'CD68\\x1b[31m'
+    >>> shortened("a" * 1000, most=8)
+    'aaaaaaa…'
+    """
+    line = " ".join(part.strip() for part in text[: 4 * most].splitlines())
+    seen = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+    return seen if len(seen) <= most and len(text) <= 4 * most else seen[: most - 1] + "…"
+
+
+def reason_of(error: BaseException) -> str:
+    """What another library says of a failure, for the brackets in a sentence of ours."""
+    return shortened(str(error), most=200).rstrip(". ") or type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from macprox.errors import ResultError
+from macprox.errors import ResultError, reason_of, shortened
 from macprox.io.inside import require_inside
+from macprox.io.plausible import could_hold
 from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest, read_table
+from macprox.io.zarr_damage import UNREADABLE, StoredArray
 from macprox.study import Study
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from macprox.regions import Regions
     from macprox.window import Window
 
+_REDO = "Delete that folder and run the slide again; corrections are kept."
 OVERVIEW_SIDE_PX = 2000  # the longest side of the overview that people look at
 
 
@@ -81,6 +85,11 @@ class SlideResult:
         size = self.manifest.get("source", {}).get("pixel_size_um")
         if size is None:
             raise ResultError(self._unfinished("pixel size"))
+        if not isinstance(size, (int, float)) or not 0 < size < float("inf"):
+            raise ResultError(
+                f"{self.folder.manifest} says that a pixel is {shortened(repr(size))} um wide; "
+                "delete it to redo the slide."
+            )
         return float(size)
 
     def cells(self) -> pd.DataFrame:
@@ -139,7 +148,9 @@ class SlideResult:
         """Where cells could have been observed: the tissue window without the exclusions."""
         from macprox.window import Window
 
-        return Window.from_polygon(self.regions().observed)
+        regions = self.regions()
+        with _damage_told(self.folder.regions):
+            return Window.from_polygon(regions.observed)
 
     def labels(self, name: str = "cells", level: int = 0) -> da.Array:
         """Label image ``(y, x)``: pixels hold ``cell_id``, 0 is background.
@@ -158,7 +169,8 @@ class SlideResult:
             )
         path = self.folder.labels / name / str(level)
         self._require(path)
-        return da.from_zarr(str(path))
+        stored = StoredArray(path)
+        return da.from_array(stored, chunks=stored.chunks, name=False)
 
     def label_levels(self, name: str = "cells") -> list[zarr.Array]:
         """The label pyramid, full resolution first; no pixel is read.
@@ -176,9 +188,10 @@ class SlideResult:
             paths = [level["path"] for level in described["multiscales"][0]["datasets"]]
             inside = [place / require_inside(path, name) for path in paths]
             return [zarr.open_array(str(path), mode="r") for path in inside]
-        except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())
-            raise ResultError(f"The outlines in {place} cannot be read ({reason}).") from error
+        except UNREADABLE as error:
+            raise ResultError(
+                f"The outlines in {place} cannot be read ({reason_of(error)})."
+            ) from error
 
     def overview(self) -> Overview | None:
         """The slide for people: 4 um per pixel, finer if it is small; None without pixels.
@@ -188,26 +201,20 @@ class SlideResult:
         ResultError
             If it is damaged.
         """
-        import zarr
-
         folder = self.folder
         path = folder.picture if folder.picture.exists() else folder.overview
         if not path.exists():
             return None
+        stored = StoredArray(path)
+        facts = stored.attributes
+        if not could_hold(stored.n_bytes, math.prod(stored.shape) * stored.dtype.itemsize):
+            raise ResultError(f"The overview {path} is damaged. {_REDO}")
         try:
-            stored = zarr.open_array(str(path), mode="r")
-        except (OSError, ValueError, KeyError) as error:
-            raise ResultError(
-                f"The overview {path} is damaged. Delete that folder and run the slide again; "
-                "corrections are kept."
-            ) from error
-        facts: dict[str, Any] = dict(stored.attrs)
-        step = max(1, -(-max(stored.shape[1:]) // OVERVIEW_SIDE_PX))
-        return Overview(
-            channels=tuple(facts["channels"]),
-            mean=np.asarray(stored[:, ::step, ::step]),
-            pixel_size_um=float(facts["pixel_size_um"]) * step,
-        )
+            step = max(1, -(-max(stored.shape[1:]) // OVERVIEW_SIDE_PX))
+            channels, size_um = tuple(map(str, facts["channels"])), float(facts["pixel_size_um"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResultError(f"The overview {path} is damaged. {_REDO}") from error
+        return Overview(channels, np.asarray(stored[:, ::step, ::step]), size_um * step)
 
     def _table(self, path: Path) -> pd.DataFrame:
         self._require(path)
@@ -227,12 +234,14 @@ class SlideResult:
 @contextmanager
 def _damage_told(path: Path) -> Iterator[None]:
     """What to do about a file of ours: others, drawn in QuPath, are to be exported again."""
+    from shapely.errors import GEOSException
+
     try:
         yield
-    except ResultError as error:
+    except (ResultError, GEOSException) as error:  # GEOS: outlines that cross themselves
         raise ResultError(
-            f"{path} is damaged ({error}) Delete this file and give the slide to `macprox run` "
-            "again: it makes what is missing, and keeps corrections."
+            f"{path} is damaged ({shortened(str(error), 300)}) Delete this file and give the slide "
+            "to `macprox run` again: it makes what is missing, and keeps corrections."
         ) from error
 
 

@@ -256,11 +256,12 @@ class _Parts:
 
 def _violations(study: Study | _Parts) -> Iterator[study_toml.Problem]:
     """What no single table can know: broken rules, names that clash or do not exist."""
+    markers = list(study.markers)
     for name, text in study.phenotypes.items():
         if text in (None, GIVEN):
             continue  # not a text, which is reported already, or not a rule
         try:
-            parse_rule(text)
+            markers += parse_rule(text).markers
         except StudyError as error:
             yield ("phenotypes", name), f"phenotype {name!r}: {error}"
         if name in (OTHER, AMBIGUOUS):
@@ -268,8 +269,8 @@ def _violations(study: Study | _Parts) -> Iterator[study_toml.Problem]:
                 ("phenotypes", name),
                 f"{name!r} is what cells without exactly one rule are called; rename it.",
             )
-    for table, names in (("phenotypes", study.phenotypes), ("markers", study.markers)):
-        for said in filter(None, map(name_problem, names)):
+    for table, names in (("phenotypes", list(study.phenotypes)), ("markers", markers)):
+        for said in filter(None, map(name_problem, dict.fromkeys(names))):
             yield (table,), f"[{table}]: {said}"
         try:
             slugs(names)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
-from macprox.errors import MacproxError, StudyError
+from macprox.errors import MacproxError, StudyError, reason_of, shortened
 
 KeyPath = tuple[str, ...]
 Problem = tuple[KeyPath, str]  # where, and the sentence without its place
@@ -28,6 +28,7 @@ _KEY = re.compile(rf"\s*(?P<key>{_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*=")
 _TABLE = re.compile(rf"\s*\[\s*(?P<key>{_KEY_PART}(?:\s*\.\s*{_KEY_PART})*)\s*\]")
 _BARE_NAME = re.compile(r"\s*[^\"'#=\[]*[^\s\w\"'#=.\[-][^\"'#=\[]*=|\s*[\w-]+\s+[\w-].*=")
 COMMENT_WIDTH = 96
+_MOST_OF_A_LINE = 300  # a key and its "="; the patterns above take the square of the length
 
 
 def load(text: str, name: str) -> dict[str, Any]:
@@ -42,10 +43,14 @@ def load(text: str, name: str) -> dict[str, Any]:
         number = int(line) if line else len(text.splitlines())
         hint = ""
         lines = text.splitlines()
-        if 0 < number <= len(lines) and _BARE_NAME.match(lines[number - 1]):
+        if 0 < number <= len(lines) and _BARE_NAME.match(lines[number - 1][:_MOST_OF_A_LINE]):
             hint = " A name with a space, '/' or '+' needs quotes: \"AM/TRM-like\" = \"...\"."
         place = f"line {number}" + (f", column {column}" if column else "")
-        raise StudyError(f"{name} {place}: not valid TOML: {reason}.{hint}") from None
+        raise StudyError(
+            f"{name} {place}: not valid TOML: {shortened(reason, 200)}.{hint}"
+        ) from None
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits; brackets in brackets
+        raise StudyError(f"{name}: not valid TOML: {reason_of(error)}.") from None
 
 
 def line_numbers(text: str) -> dict[KeyPath, int]:
@@ -53,6 +58,7 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
     for number, line in enumerate(text.splitlines(), start=1):
+        line = line[:_MOST_OF_A_LINE]
         if header := _TABLE.match(line):
             table = _key_path(header["key"])
             for depth in range(1, len(table) + 1):
@@ -63,7 +69,10 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
 
 
 def _key_path(written: str) -> KeyPath:
-    node = tomllib.loads(f"{written} = 0")
+    try:
+        node = tomllib.loads(f"{written} = 0")
+    except tomllib.TOMLDecodeError:  # a line inside a text of several lines, and no key
+        return (written,)
     path: list[str] = []
     while isinstance(node, dict):
         (key, node), *_ = node.items()
@@ -74,7 +83,8 @@ def _key_path(written: str) -> KeyPath:
 def raise_all(problems: Iterable[Problem], name: str, lines: Mapping[KeyPath, int]) -> NoReturn:
     """One `StudyError` with every problem on its own line, in the order of the file."""
     placed = []
-    for path, sentence in problems:
+    for path, said in problems:
+        sentence = shortened(said, 480)
         known = [path[:n] for n in range(len(path), 0, -1) if path[:n] in lines]
         number = lines[known[0]] if known else 0
         placed.append(
@@ -158,7 +168,9 @@ def read_value(hint: Any, value: Any, path: KeyPath, problems: list[Problem]) ->
 
 def _read_mapping(hint: Any, value: Any, path: KeyPath, problems: list[Problem]) -> dict | None:
     if not isinstance(value, dict):
-        problems.append((path, f"{_label(path)} must be a table of keys, found {value!r}."))
+        problems.append(
+            (path, f"{_label(path)} must be a table of keys, found {shortened(repr(value))}.")
+        )
         return None
     return {key: read_value(hint, item, (*path, key), problems) for key, item in value.items()}
 
@@ -177,14 +189,14 @@ def unknown_key(key: str, path: KeyPath, allowed: Iterable[str]) -> str:
     guess = (starts or near or [""])[0]
     hint = f"did you mean {guess!r}? " if guess else ""
     where = f" under {_label(path)}" if path else ""
-    return f"unknown key {key!r}{where}; {hint}Allowed: {', '.join(allowed)}."
+    return f"unknown key {shortened(repr(key))}{where}; {hint}Allowed: {', '.join(allowed)}."
 
 
 def _type_problem(hint: Any, value: Any) -> str:
     choices = [c for member in _members(hint) for c in get_args(member) if isinstance(c, str)]
     near = difflib.get_close_matches(str(value).lower(), choices, n=1, cutoff=0.5)
     guess = f" Did you mean {near[0]!r}?" if near and isinstance(value, str) else ""
-    found = repr(value) if not isinstance(value, dict) else "a table"
+    found = shortened(repr(value)) if not isinstance(value, dict) else "a table"
     return f"must be {describe(hint)}, found {found}.{guess}"
 
 

@@ -13,6 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from macprox.edits.holding import FITS, check_drawn, is_number
+from macprox.errors import shortened
+
 REGION_KINDS = ("tumour", "exclusion")
 
 
@@ -64,7 +67,7 @@ class CellEvent(Event):
     y_um: float
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.x_um) and _is_number(self.y_um)):
+        if not (is_number(self.x_um) and is_number(self.y_um)):
             raise ValueError(
                 f"a cell's x_um and y_um must be numbers, found {self.x_um!r} and {self.y_um!r}"
             )
@@ -135,7 +138,7 @@ class CellsRedrawn(Event):
             cells = tuple(getattr(self, name))
             object.__setattr__(self, name, cells)  # JSON has lists
             for cell in cells:
-                _check_drawn(cell)
+                check_drawn(cell)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,32 +275,25 @@ def from_line(line: str) -> Event:
     ValueError
         Saying what is wrong with the line.
     """
-    values: Any = json.loads(line)
+    try:
+        values: Any = json.loads(line)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
     if not isinstance(values, dict):
         raise ValueError("it is not a JSON object")
-    kind = _KINDS.get(values.pop("what", None))
+    what = values.pop("what", None)
+    kind = _KINDS.get(what) if isinstance(what, str) else None
     if kind is None:
         raise ValueError("its 'what' is none of " + ", ".join(_KINDS))
+    for item in fields(kind):
+        expected, fits = FITS[str(item.type)]
+        if item.name in values and not fits(values[item.name]):
+            found = shortened(repr(values[item.name]))
+            raise ValueError(f"its {item.name} must be {expected}, found {found}")
     try:
         return kind(**values)
     except TypeError as error:
         raise ValueError(str(error).replace("__init__() ", "")) from None
-
-
-def _check_drawn(cell: Any) -> None:
-    expected = {"anchor_px", "x_um", "y_um", "cell", "nucleus"}
-    if not isinstance(cell, dict) or set(cell) != expected:
-        raise ValueError(f"a drawn cell has {', '.join(sorted(expected))}, found {cell!r:.80}")
-    if not (_is_number(cell["x_um"]) and _is_number(cell["y_um"])):
-        raise ValueError("a drawn cell's x_um and y_um must be numbers")
-    for part in ("cell", "nucleus"):
-        runs = cell[part]
-        if not isinstance(runs, list | tuple) or len(runs) % 3 or not all(map(_is_number, runs)):
-            raise ValueError(f"a drawn {part} must be whole runs: row, first column, column after")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.number)) and bool(np.isfinite(value))
 
 
 def _plain(value: Any) -> Any:

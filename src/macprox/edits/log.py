@@ -8,7 +8,7 @@ from pathlib import Path
 
 from macprox.edits.events import Event, LineTorn, from_line, to_line
 from macprox.edits.replay import Corrections, replay
-from macprox.errors import ResultError
+from macprox.errors import ResultError, reason_of
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class EditLog:
                     continue
                 raise ResultError(
                     f"{path}, line {number}: expected one event of the reviewer's log, but "
-                    f"{error}. Restore the file from a copy, or remove that line knowingly."
+                    f"{reason_of(error)}. Restore the file from a copy, or remove that line "
+                    "knowingly."
                 ) from None
             if not isinstance(event, LineTorn):
                 events.append(event)

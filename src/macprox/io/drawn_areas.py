@@ -11,8 +11,8 @@ from typing import Any
 import shapely
 from shapely import MultiPolygon
 
-from macprox.errors import ResultError
-from macprox.io.geojson import features_of, geometry_of, in_um, load
+from macprox.errors import ResultError, shortened
+from macprox.io.geojson import features_of, geometry_of, in_um, load, table_in
 from macprox.io.region_files import CLASSES
 from macprox.regions.contours import as_multipolygon
 
@@ -95,18 +95,19 @@ def read_drawn(
 
 
 def _class_name(feature: dict[str, Any]) -> str:
-    properties = feature.get("properties") or {}
-    kind = (properties.get("metadata") or {}).get("kind") or properties.get("kind")
-    classification = properties.get("classification") or {}
-    if isinstance(classification, str):
-        return classification
-    names = classification.get("names") or []  # QuPath 0.5 and later: derived classes as a list
-    return str(kind or classification.get("name") or ": ".join(names))
+    properties = table_in(feature, "properties")
+    kind = table_in(properties, "metadata").get("kind") or properties.get("kind")
+    if isinstance(properties.get("classification"), str):
+        return properties["classification"]
+    classification = table_in(properties, "classification")
+    names = classification.get("names")  # QuPath 0.5 and later: derived classes as a list
+    derived = ": ".join(map(str, names)) if isinstance(names, list) else ""
+    return str(kind or classification.get("name") or derived)
 
 
 def _label(feature: dict[str, Any]) -> str:
-    properties = feature.get("properties") or {}
-    reason = (properties.get("metadata") or {}).get("reason") or properties.get("reason")
+    properties = table_in(feature, "properties")
+    reason = table_in(properties, "metadata").get("reason") or properties.get("reason")
     return str(reason or properties.get("name") or _class_name(feature))
 
 
@@ -119,6 +120,7 @@ def _meant(areas: list, kind: str, path: Path) -> list:
     classes = Counter(item[0] or "unclassified" for item in areas)
     if not meant and len(classes) > 1:
         listed = ", ".join(f"{name} ({n})" for name, n in classes.most_common())
+        listed = shortened(listed, 200)
         raise ResultError(
             f"{path} has annotations of several classes, none of which says {kind}: {listed}. "
             f"Give those meant the class '{CLASSES[kind]}'."

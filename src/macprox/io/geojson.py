@@ -16,7 +16,7 @@ import shapely
 from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
-from macprox.errors import ResultError
+from macprox.errors import ResultError, reason_of
 from macprox.regions.contours import as_multipolygon
 
 
@@ -61,7 +61,7 @@ def parsed(text: str, path: Path) -> Any:
     """What the text of a file means; ``path`` is for the error."""
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # brackets within brackets within brackets
         raise _not_geojson(path, error) from None
 
 
@@ -80,8 +80,14 @@ def features_of(content: Any, path: Path) -> list[dict[str, Any]]:
     return [
         item
         for item in content
-        if (item.get("properties") or {}).get("objectType", "annotation") == "annotation"
+        if table_in(item, "properties").get("objectType", "annotation") == "annotation"
     ]
+
+
+def table_in(content: dict[str, Any], key: str) -> dict[str, Any]:
+    """What stands under a key; an empty table where it is missing or something else."""
+    value = content.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def geometry_of(feature: dict[str, Any], path: Path) -> BaseGeometry:
@@ -95,13 +101,13 @@ def geometry_of(feature: dict[str, Any], path: Path) -> BaseGeometry:
     try:
         geometry = shapely.from_geojson(json.dumps(feature.get("geometry")))
     except (shapely.errors.GEOSException, ValueError) as error:
-        raise ResultError(f"{path}: a geometry is not GeoJSON ({error}).") from None
+        raise ResultError(f"{path}: a geometry is not GeoJSON ({reason_of(error)}).") from None
     if geometry is None or not np.isfinite(shapely.get_coordinates(geometry)).all():
         raise ResultError(f"{path}: a geometry is missing or its coordinates are not numbers.")
     return geometry
 
 
-def _not_geojson(path: Path, error: ValueError) -> ResultError:
+def _not_geojson(path: Path, error: Exception) -> ResultError:
     return ResultError(
-        f"{path} is not GeoJSON ({error}). In QuPath: File, Export objects as GeoJSON."
+        f"{path} is not GeoJSON ({reason_of(error)}). In QuPath: File, Export objects as GeoJSON."
     )

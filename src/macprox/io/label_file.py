@@ -95,6 +95,10 @@ def open_label_file(path: Path, name: str) -> LabelFile:
     SlideError
         If it cannot be read, or holds anything but one plane of integers.
     """
+    if path.is_dir() and not is_zarr(path):
+        raise SlideError(
+            f"{str(path)!r} is a folder without an OME-Zarr in it; give one label image."
+        )
     description = _describe_zarr(path, name) if is_zarr(path) else describe_tiff(path)
     if len(description.channels) != 1 or description.dtype.kind not in "iu":
         raise SlideError(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 from tifffile import TiffFile
 
-from macprox.errors import ResultError
+from macprox.errors import ResultError, reason_of
 from macprox.io import safe_xml
+from macprox.io.plausible import could_hold
+from macprox.io.tiff_structure import require_whole_tiff
 from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
 
 MASK_SUFFIXES = (".tif", ".tiff")
@@ -28,16 +31,35 @@ def read_mask(path: Path) -> np.ndarray:
         If the file is not one plane, or holds nothing above 0.
     """
     try:
+        require_whole_tiff(path)
         with tifffile_kept_quiet(), TiffFile(path) as tif:
             safe_xml.refuse_declarations(tif.pages.first.description, path.name, "description")
+            _require_plausible(tif, path)
             pixels = tif.asarray()
+    except ResultError:
+        raise
+    except MemoryError as error:  # its size is plausible; a tile's is not
+        raise ResultError(
+            f"The mask {path} asks for more memory than there is; export it again, in tiles."
+        ) from error
     except OSError as error:
         raise ResultError(f"Cannot read the mask {path}: {error.strerror or error}.") from error
     except UNREADABLE as error:
-        raise ResultError(f"The mask {path} is not a TIFF that can be read: {error}.") from error
+        raise ResultError(
+            f"The mask {path} is not a TIFF that can be read: {reason_of(error)}."
+        ) from error
     if pixels.ndim != 2:
         raise ResultError(f"{path} has shape {pixels.shape}; a mask is one plane (y, x).")
     mask = pixels > 0
     if not mask.any():
         raise ResultError(f"{path} is 0 everywhere; pixels inside the window must be above 0.")
     return mask
+
+
+def _require_plausible(tif: TiffFile, path: Path) -> None:
+    n_pixels, n_bytes = math.prod(tif.series[0].shape), path.stat().st_size
+    if not could_hold(n_bytes, n_pixels):
+        raise ResultError(
+            f"The mask {path} announces {n_pixels} pixels in {n_bytes} bytes: it is damaged. "
+            "Export it again."
+        )

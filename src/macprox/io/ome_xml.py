@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -9,6 +10,8 @@ from macprox.errors import SlideError
 from macprox.io import safe_xml
 from macprox.io.image_description import FoundPixelSize, length_um
 from macprox.io.inside import leads_out
+
+_MOST_PLANES = 1_000_000  # a damaged count asks for all memory
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,15 @@ class OmeImage:
     channels : tuple of str
         One per ``Channel`` element; an empty string where it has no name.
     pixel_size : FoundPixelSize
+    n_planes : int
+        Channels times focal planes times time points.
     """
 
     name: str
     shape: tuple[int, int]
     channels: tuple[str, ...]
     pixel_size: FoundPixelSize
+    n_planes: int = 1
 
 
 def looks_like_ome(description: str) -> bool:
@@ -87,12 +93,32 @@ def _image(name: str, pixels: Element, file_name: str) -> OmeImage:
         raise SlideError(
             f"{file_name!r}: its OME-XML gives no valid SizeX and SizeY. Export it again."
         ) from error
+    if _n_planes(pixels) > _MOST_PLANES:
+        raise SlideError(
+            f"{file_name!r}: its OME-XML announces more than {_MOST_PLANES} planes, which no slide "
+            f"has: it is damaged. Export it again."
+        )
     channels = tuple(
         element.get("Name") or element.get("Fluor") or ""
         for element in pixels
         if safe_xml.local_name(element) == "Channel"
     )
-    return OmeImage(name, shape, channels, _pixel_size(pixels))
+    n_planes = math.prod(_count(pixels, f"Size{axis}") for axis in "CZT")
+    return OmeImage(name, shape, channels, _pixel_size(pixels), n_planes)
+
+
+def _n_planes(pixels: Element) -> int:
+    """The most planes that any of its counts speaks of; tifffile makes room for as many."""
+    sizes = [_count(pixels, f"Size{axis}") for axis in "CZT"]
+    data = [element for element in pixels if safe_xml.local_name(element) == "TiffData"]
+    names = ("IFD", "PlaneCount", "FirstC", "FirstZ", "FirstT")
+    return max(math.prod(sizes), *(_count(one, name) for one in (pixels, *data) for name in names))
+
+
+def _count(element: Element, name: str) -> int:
+    """What an attribute counts; 1 where it is missing or no number, which tifffile refuses."""
+    text = element.get(name, "").strip()
+    return int(text[:20]) if text.isdecimal() else 1
 
 
 def _pixel_size(pixels: Element) -> FoundPixelSize:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from macprox.errors import SlideError
+from macprox.errors import SlideError, reason_of
 from macprox.io.image_description import (
     FoundPixelSize,
     ImageDescription,
@@ -21,7 +21,8 @@ from macprox.io.image_description import (
 from macprox.io.inside import require_inside
 from macprox.io.slide_names import is_tiff
 from macprox.io.web import MAX_METADATA_BYTES, fetch
-from macprox.io.zarr_chunks import DECODE_ERRORS, ZarrSource, store_at
+from macprox.io.zarr_chunks import ZarrSource, store_at
+from macprox.io.zarr_damage import UNREADABLE
 from macprox.slide import Url
 
 _MARKERS = (".zgroup", ".zattrs", "zarr.json")
@@ -85,11 +86,10 @@ def describe_ome_zarr(path: Path | Url, labels: bool = False) -> ImageDescriptio
         return _description(path, multiscale, attributes, arrays, group_format)
     except SlideError:
         raise
-    except (KeyError, IndexError, TypeError, AttributeError, *DECODE_ERRORS) as error:
-        detail = str(error) or type(error).__name__
+    except UNREADABLE as error:
         raise SlideError(
-            f"{path.name!r} has incomplete or damaged OME-Zarr metadata ({detail}). Copy or "
-            f"export it again."
+            f"{path.name!r} has incomplete or damaged OME-Zarr metadata ({reason_of(error)}). "
+            f"Copy or export it again."
         ) from error
 
 
@@ -131,15 +131,15 @@ def _attributes(path: Path | Url, zarr: Any) -> tuple[dict[str, Any], int]:
     """The OME attributes of a group, from under ``ome`` where NGFF 0.5 keeps them."""
     try:
         group = zarr.open_group(store_at(path), mode="r")
+        attributes = dict(group.attrs)
+        return dict(attributes.get("ome", attributes)), group.metadata.zarr_format
     except SlideError:  # a server that does not answer
         raise
-    except (FileNotFoundError, KeyError, *DECODE_ERRORS) as error:
+    except UNREADABLE as error:
         raise SlideError(
-            f"{path.name!r} is not a readable zarr group ({str(error) or type(error).__name__}). "
+            f"{path.name!r} is not a readable zarr group ({reason_of(error)}). "
             f"Expected an OME-Zarr image."
         ) from error
-    attributes = dict(group.attrs)
-    return dict(attributes.get("ome", attributes)), group.metadata.zarr_format
 
 
 def _multiscale(attributes: Mapping[str, Any], path: Path | Url) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import shapely
 from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
-from macprox.errors import ResultError
+from macprox.errors import ResultError, reason_of, shortened
 from macprox.io.atomic import write_text
 from macprox.io.geojson import (
     features_of,
@@ -44,6 +44,7 @@ CLASSES = {
     "exclusion": "Exclusion",
     "artefact": "Artefact",
 }
+_NOT_OURS = (LookupError, TypeError, ValueError, AttributeError, shapely.errors.GEOSException)
 _NAMESPACE = uuid.UUID("5b4b1a4e-3b0e-4c7d-9b57-6d6163707278")  # ids that stay the same
 
 
@@ -96,16 +97,30 @@ def read_regions(path: Path, pixel_size_um: float) -> Regions:
     text = read_text(Path(path))
     collection = parsed(text, Path(path))
     about = collection.get("macprox") if isinstance(collection, dict) else None
-    if about is None:
+    if not isinstance(about, dict):
         raise ResultError(
             f"{path} was not written by macprox. A drawn region belongs into study.toml "
             "([regions] tumour = 'file.geojson'), not in place of a result."
         )
-    if abs(about["pixel_size_um"] - pixel_size_um) > 1e-9 * pixel_size_um:
+    written_um = about.get("pixel_size_um")
+    if not _agree(written_um, pixel_size_um):
         raise ResultError(
-            f"{path} has pixels of {about['pixel_size_um']:g} um, expected {pixel_size_um:g}; "
+            f"{path} has pixels of {shortened(repr(written_um))} um, expected {pixel_size_um:g}; "
             "the result folder mixes two runs. Run the slide again."
         )
+    try:
+        return _regions(text, collection, pixel_size_um)
+    except _NOT_OURS as error:
+        raise ResultError(f"{path} is not as macprox writes it ({reason_of(error)}).") from error
+
+
+def _agree(written_um: Any, expected_um: float) -> bool:
+    is_number = isinstance(written_um, (int, float)) and 0 < written_um < 1e9
+    return is_number and abs(written_um - expected_um) <= 1e-9 * expected_um
+
+
+def _regions(text: str, collection: dict[str, Any], pixel_size_um: float) -> Regions:
+    about = collection["macprox"]
     areas: dict[str, list[MultiPolygon]] = {kind: [] for kind in CLASSES}
     reasons: list[tuple[str, MultiPolygon]] = []
     # All at once: one by one, as `_geometry` reads what others wrote, takes half as long again.
@@ -153,10 +168,14 @@ def write_artefacts(
 
 def read_artefacts(path: Path, pixel_size_um: float) -> tuple[tuple[str, MultiPolygon], ...]:
     """What `write_artefacts` wrote."""
-    return tuple(
-        (feature["properties"]["reason"], in_um(geometry_of(feature, path), pixel_size_um))
-        for feature in features_of(load(Path(path)), path)
-    )
+    features = features_of(load(Path(path)), path)
+    try:
+        return tuple(
+            (feature["properties"]["reason"], in_um(geometry_of(feature, path), pixel_size_um))
+            for feature in features
+        )
+    except _NOT_OURS as error:
+        raise ResultError(f"{path} is not as macprox writes it ({reason_of(error)}).") from error
 
 
 def _feature(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from macprox.errors import SlideError
+from macprox.errors import SlideError, reason_of
 
 
 def parse(text: str, file_name: str, kind: str) -> ElementTree.Element:
@@ -22,8 +22,8 @@ def parse(text: str, file_name: str, kind: str) -> ElementTree.Element:
         return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise SlideError(
-            f"{file_name!r}: its {kind} is damaged ({error}), so channel names and pixel size "
-            f"cannot be trusted. Export the image again."
+            f"{file_name!r}: its {kind} is damaged ({reason_of(error)}), so channel names and "
+            f"pixel size cannot be trusted. Export the image again."
         ) from error
 
 

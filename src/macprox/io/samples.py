@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from macprox.errors import TableError
+from macprox.errors import TableError, reason_of, shortened
 from macprox.io.slide_names import safe_name, stem
 from macprox.printable import name_problem
 from macprox.slide import Url, location
@@ -66,19 +66,21 @@ def _read(path: str | Path, required: Sequence[str]) -> pd.DataFrame:
     except OSError as error:
         raise TableError(f"Cannot read the samples {path}: {error.strerror}.") from error
     except ValueError as error:  # not a table, empty, or not UTF-8
-        raise TableError(f"{path} is not a CSV table in UTF-8: {_one_line(error)}.") from error
+        raise TableError(f"{path} is not a CSV table in UTF-8: {reason_of(error)}.") from error
     missing = [column for column in required if column not in sheet]
     if missing:
         raise TableError(
-            f"{path} lacks the column {', '.join(missing)}; found {', '.join(sheet.columns)}. "
-            f"Expected {', '.join(required)}, and besides patient, group and any covariates."
+            f"{path} lacks the column {', '.join(missing)}; found "
+            f"{shortened(', '.join(sheet.columns))}. Expected {', '.join(required)}, and besides "
+            "patient, group and any covariates."
         )
     _refuse_odd_names(sheet, path)
     sheet["slide_id"] = [safe_name(stem(Path(name))) for name in sheet["slide_id"]]
     repeated = sheet.loc[sheet["slide_id"].duplicated(), "slide_id"]
     if len(repeated):
         raise TableError(
-            f"{path} lists slide {repeated.iloc[0]!r} twice; a slide belongs to one patient."
+            f"{path} lists slide {shortened(repr(repeated.iloc[0]))} twice; a slide belongs to one "
+            "patient."
         )
     return sheet
 
@@ -93,10 +95,6 @@ def _refuse_odd_names(sheet: pd.DataFrame, path: str | Path) -> None:
             f"{path} names slide {paths[0]!r}, which is a path; expected a slide's id, as "
             "its folder below results/slides is called."
         )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
 
 
 def sample_of(samples: pd.DataFrame | None, slide_id: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ _SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.btf", ".ome.zarr", ".zarr", *_TIFF_S
 _LABEL_NAME = re.compile(r"_truth|_labels?$|_masks?(?![a-z])|seg_maps?", re.IGNORECASE)
 # Names that Windows gives to devices; a results folder should open everywhere.
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
+_LONGEST_NAME = 1000  # no file system allows as much
 
 
 def is_tiff(path: Path | Url) -> bool:
@@ -58,7 +59,8 @@ def safe_name(text: str) -> str:
     >>> safe_name("../Case 7")
     'Case_7'
     """
-    name = unicodedata.normalize("NFKC", text)
+    # A table's cell may hold anything, and the patterns below take the square of its length.
+    name = unicodedata.normalize("NFKC", text[:_LONGEST_NAME])
     safe = re.sub(r"^[^\w-]+|[^\w-]+$", "", name)  # \w: letters and digits of any script, and _
     safe = re.sub(r"_?[^\w.-]+_?", "_", re.sub(r"\.{2,}", ".", safe)) or "slide"
     # A file system allows 255 bytes; results add their own prefixes.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from macprox.errors import ResultError
+from macprox.errors import ResultError, reason_of
 from macprox.io.atomic import write_json
 
 if TYPE_CHECKING:
@@ -168,16 +168,25 @@ def read_manifest(folder: SlideFolder) -> dict[str, Any]:
         return {"slide_id": folder.slide_id, "stages": {}}
     except OSError as error:
         raise ResultError(f"Cannot read {folder.manifest}: {error.strerror}.") from error
-    except ValueError as error:  # not JSON, or not even text
+    except (ValueError, RecursionError) as error:  # not JSON, or not even text
         raise ResultError(
-            f"{folder.manifest} is not valid JSON ({error}); delete it to redo the slide."
+            f"{folder.manifest} is not valid JSON ({reason_of(error)}); delete it to redo the "
+            "slide."
         ) from error
-    if not (isinstance(manifest, dict) and isinstance(manifest.get("stages"), dict)):
+    if not _is_manifest(manifest):
         raise ResultError(
             f"{folder.manifest} is not a slide's manifest: it lists no stages; delete it to redo "
             "the slide."
         )
     return manifest
+
+
+def _is_manifest(content: Any) -> bool:
+    """Whether those parts that everybody relies on are tables."""
+    if not (isinstance(content, dict) and isinstance(content.get("stages"), dict)):
+        return False
+    tables = (*content["stages"].values(), content.get("source", {}), content.get("counts", {}))
+    return all(isinstance(table, dict) for table in tables)
 
 
 def write_manifest(folder: SlideFolder, manifest: dict[str, Any]) -> None:
@@ -205,6 +214,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         return pd.read_parquet(path, columns=columns)
     except FileNotFoundError:
         raise ResultError(f"{path} is missing; {again}.") from None
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ResultError(f"{path} is damaged ({reason}). Delete this file and {again}.") from error
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise ResultError(
+            f"{path} is damaged ({reason_of(error)}). Delete this file and {again}."
+        ) from error

@@ -6,13 +6,14 @@ are called and how large a pixel is; `macprox.io.tiff_tiles` then reads them all
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import tifffile
 from tifffile import TiffFile, TiffPage, TiffPageSeries
 
-from macprox.errors import SlideError
+from macprox.errors import SlideError, reason_of
 from macprox.io import inform, ome_xml, safe_xml
 from macprox.io.image_description import (
     FoundPixelSize,
@@ -21,6 +22,7 @@ from macprox.io.image_description import (
     is_intensity,
     length_um,
 )
+from macprox.io.plausible import could_hold
 from macprox.io.tiff_levels import (
     Level,
     inform_levels,
@@ -63,7 +65,7 @@ def describe_tiff(path: Path) -> ImageDescription:
             raise
         except UNREADABLE as error:
             raise SlideError(
-                f"{path.name!r} cannot be read as TIFF ({error}). Export it again."
+                f"{path.name!r} cannot be read as TIFF ({reason_of(error)}). Export it again."
             ) from error
 
 
@@ -81,6 +83,12 @@ def _describe(tif: TiffFile, path: Path) -> ImageDescription:
 
 def _describe_ome(tif: TiffFile, path: Path, text: str) -> ImageDescription:
     images = ome_xml.parse_ome_xml(text, path.name)
+    n_pixels = max(image.n_planes * math.prod(image.shape) for image in images)
+    if not could_hold(path.stat().st_size, n_pixels):  # tifffile would list as many planes
+        raise SlideError(
+            f"{path.name!r}: its OME-XML announces {n_pixels} pixels, more than the file can hold. "
+            f"Export it again."
+        )
     series = intensity_series(tif.series, path)
     if any(one.kind != "ome" for one in series):
         raise SlideError(

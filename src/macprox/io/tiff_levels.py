@@ -13,6 +13,7 @@ from macprox.io.tiff_tiles import Plane
 
 _MIN_IS_WHITE = 0
 _COLOUR = {2, 5, 6, 8, 9, 10}  # RGB, CMYK, YCbCr and the three CIE L*a*b* kinds
+_MOST_CHANNELS = 10_000  # panels have a hundred; a damaged count would list planes for ever
 _CHANNEL_AXES = "CSIQ"  # I and Q: pages in a row that nobody named
 
 
@@ -83,7 +84,7 @@ def levels_of(main: TiffPageSeries, series: Sequence[TiffPageSeries], path: Path
         found = [main, *(one for one in series if one is not main and one.dtype == main.dtype)]
     levels = [_level(main, path)]
     for one in found[1:]:
-        shape = (one.keyframe.imagelength, one.keyframe.imagewidth)
+        shape = _shape_of(one.keyframe)
         if _is_reduced(levels[0].shape, shape) and shape[0] * shape[1] < _area(levels[-1]):
             level = _level(one, path)
             if len(level.planes) == len(levels[0].planes):
@@ -133,8 +134,8 @@ def inform_levels(
 
 
 def _level_of_pages(pages: Sequence[TiffPage]) -> Level:
-    shape = (pages[0].imagelength, pages[0].imagewidth)
-    return Level(shape, tuple(Plane(_path_of(page), page.offset) for page in pages))
+    shape = _shape_of(pages[0])
+    return Level(shape, tuple(Plane(_path_of(page), page.offset, shape) for page in pages))
 
 
 def _level(series: TiffPageSeries, path: Path) -> Level:
@@ -147,9 +148,15 @@ def _level(series: TiffPageSeries, path: Path) -> Level:
             f"ImageJ, Image > Properties tells channels from slices."
         )
     axis, n_channels = longer[0] if longer else ("C", 1)
-    shape = (page.imagelength, page.imagewidth)
+    if n_channels > _MOST_CHANNELS:
+        raise SlideError(
+            f"{path.name!r} announces {n_channels} channels, more than the {_MOST_CHANNELS} that a "
+            f"slide can have: it is damaged. Copy or export it again."
+        )
+    shape = _shape_of(page)
     if axis == "S":
-        planes = [Plane(_path_of(page), page.offset, sample=k) for k in range(n_channels)]
+        path_of = _path_of(page)
+        planes = [Plane(path_of, page.offset, shape, sample=k) for k in range(n_channels)]
     elif len(series.pages) < n_channels:
         planes = _planes_behind_the_first(series, n_channels, path)
     else:
@@ -161,7 +168,7 @@ def _level(series: TiffPageSeries, path: Path) -> Level:
                 f"there (the first: {missing[0]}, counted from 0). An OME-TIFF of several files "
                 f"needs them all side by side; otherwise export it again."
             )
-        planes = [Plane(_path_of(one), one.offset) for one in pages if one is not None]
+        planes = [Plane(_path_of(one), one.offset, shape) for one in pages if one is not None]
     return Level(shape, tuple(planes))
 
 
@@ -175,10 +182,22 @@ def _planes_behind_the_first(series: TiffPageSeries, n_channels: int, path: Path
             f"{path.name!r} is truncated: its {n_channels} planes end at byte {end}, but the file "
             f"ends at byte {n_bytes}. Copy or export it again."
         )
+    shape = _shape_of(page)
     return [
-        Plane(_path_of(page), page.offset, data_offset=start + k * page.nbytes)
+        Plane(_path_of(page), page.offset, shape, data_offset=start + k * page.nbytes)
         for k in range(n_channels)
     ]
+
+
+def _shape_of(page: TiffPage) -> tuple[int, int]:
+    """``(y, x)``; a damaged tag may hold a fraction or a list."""
+    shape = (page.imagelength, page.imagewidth)
+    if not all(isinstance(side, int) and side > 0 for side in shape):
+        raise SlideError(
+            f"{Path(_path_of(page)).name!r} is damaged: it says that a page has "
+            f"{shape[0]} x {shape[1]} pixels. Copy or export it again."
+        )
+    return shape
 
 
 def _path_of(page: TiffPage | TiffFrame) -> str:

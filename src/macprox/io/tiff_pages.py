@@ -12,8 +12,9 @@ from functools import partial
 import numpy as np
 from tifffile import TiffPage
 
-from macprox.errors import DamageError
+from macprox.errors import DamageError, reason_of
 from macprox.io.decoded import DecodedTiles, ReadPlan
+from macprox.io.plausible import could_hold
 from macprox.io.tifffile_log import UNREADABLE
 
 _READ_BYTES = 2**26
@@ -29,6 +30,8 @@ class Plane:
     path : str
     ifd_offset : int
         Byte at which the page's directory begins.
+    shape : (int, int)
+        ``(y, x)`` that the page has to have.
     sample : int
         Which of the page's samples is the channel, where one page holds several.
     data_offset : int, optional
@@ -38,6 +41,7 @@ class Plane:
 
     path: str
     ifd_offset: int
+    shape: tuple[int, int]
     sample: int = 0
     data_offset: int | None = None
 
@@ -74,6 +78,7 @@ class Page:
         self._offsets = np.asarray(page.dataoffsets, np.int64)
         self._counts = np.asarray(page.databytecounts, np.int64)
         self._separate = page.planarconfig == 2 and page.samplesperpixel > 1
+        self.n_channels = page.samplesperpixel
         self._n_samples = 1 if self._separate else page.samplesperpixel
         self._fill = page.nodata
         # Bound while the file is open: building the decoder may look at the first tile.
@@ -91,6 +96,9 @@ class Page:
         self._require_sound_layout(page.samplesperpixel if self._separate else 1)
 
     def _require_sound_layout(self, n_separate: int) -> None:
+        sizes = (*self.shape, *self._chunk, self.n_channels)
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise ValueError(f"a page with {self._kind}s of {sizes} is none")
         n_expected = n_separate * self._grid[0] * self._grid[1]
         if min(len(self._offsets), len(self._counts)) < n_expected:
             raise ValueError(f"{n_expected} {self._kind}s announced, {len(self._offsets)} there")
@@ -152,10 +160,14 @@ class Page:
         if n_bytes == 0:
             return None
         data = self._bytes(offset, n_bytes, where)
+        n_decoded = self._chunk[0] * self._chunk[1] * self._n_samples * self._file_dtype.itemsize
+        if not could_hold(n_bytes, n_decoded):
+            raise Damaged(where, f"has {n_bytes} bytes, too few for {n_decoded} of pixels")
         try:
             pixels = self._decode(data, index, jpegtables=self._jpeg_tables)[0]
-        except UNREADABLE as error:
-            raise Damaged(where, f"does not decode ({error})") from error
+        except (*UNREADABLE, MemoryError) as error:
+            # The tile's size is plausible; what asks for all memory is a header inside it (LERC).
+            raise Damaged(where, f"does not decode ({reason_of(error)})") from error
         return None if pixels is None else pixels[0]
 
     def raw_rows(
@@ -225,9 +237,13 @@ class Handle:
         self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._lock = threading.Lock()
         weakref.finalize(self, os.close, self._fd)
+        self._n_bytes = os.fstat(self._fd).st_size
 
     def read(self, offset: int, n_bytes: int) -> bytes:
         """``n_bytes`` from ``offset``, fewer only where the file ends."""
+        n_bytes = max(0, min(n_bytes, self._n_bytes - offset))  # before a damaged count takes all
+        if offset < 0 or n_bytes == 0:
+            return b""
         data = self._read_once(offset, n_bytes)
         while len(data) < n_bytes:  # one call gives 2 GiB at most
             more = self._read_once(offset + len(data), n_bytes - len(data))

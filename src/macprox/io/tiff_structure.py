@@ -88,8 +88,14 @@ def _walk(file: BinaryIO, layout: _Layout, n_bytes: int) -> None:
     page = 0
     while pending:
         name, offset = pending.pop()
-        if offset == 0 or offset in seen:  # a chain that bites its tail ends here too
+        is_level = "," in name
+        if offset == 0 or (is_level and offset in seen):
             continue
+        if offset in seen:  # tifffile would follow the chain for ever
+            raise SlideError(
+                f"{Path(file.name).name!r} is damaged: {name} is listed twice, so its pages lead "
+                f"in a circle. Copy or export it again."
+            )
         seen.add(offset)
         tags, following = _directory(file, layout, name, offset, n_bytes)
         if page == 0 and not _OFFSETS & tags.keys():
@@ -97,7 +103,7 @@ def _walk(file: BinaryIO, layout: _Layout, n_bytes: int) -> None:
         _check_segments(tags, name, n_bytes)
         for level, sub in enumerate(tags.get(_SUBIFDS, ())):
             pending.append((f"{name}, reduced level {level + 1}", int(sub)))
-        if "," not in name:
+        if not is_level:
             page += 1
             pending.append((f"page {page}", following))
 

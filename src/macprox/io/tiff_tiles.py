@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from macprox.errors import SlideError
+from macprox.errors import SlideError, reason_of
 from macprox.io.decoded import CACHE_BYTES, DecodedTiles, ReadPlan
 from macprox.io.tiff_pages import Damaged, Handle, Page, Plane
 from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
@@ -62,6 +62,14 @@ class TiffSource:
         """
         plane = self.planes[level][channel]
         page = _open_file(plane.path).page(plane.ifd_offset)
+        if page.shape != plane.shape or plane.sample >= page.n_channels:
+            # tifffile takes pages for copies of the first; a damaged one is not.
+            raise SlideError(
+                f"{os.path.basename(plane.path)!r} is damaged: the page of channel "
+                f"{self.names[channel]!r} at level {level} has {page.n_channels} x "
+                f"{page.shape[0]} x {page.shape[1]} px, not {plane.shape[0]} x {plane.shape[1]} a "
+                f"channel. Copy or export it again."
+            )
         y0, y1 = _bounds(y, page.shape[0])
         x0, x1 = _bounds(x, page.shape[1])
         out = np.empty((y1 - y0, x1 - x0), self.dtype)
@@ -110,7 +118,7 @@ class _OpenFile:
         except UNREADABLE as error:
             raise SlideError(
                 f"{os.path.basename(self._path)!r} is truncated or has changed since it was "
-                f"opened: no page at byte {ifd_offset} ({error}). Open it again."
+                f"opened: no page at byte {ifd_offset} ({reason_of(error)}). Open it again."
             ) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from macprox.errors import DamageError, SlideError
+from macprox.errors import DamageError, SlideError, reason_of
+from macprox.io.zarr_damage import DECODE_ERRORS
 from macprox.slide import Url, location
 
 METADATA_NAMES = frozenset({".zattrs", ".zgroup", ".zarray", ".zmetadata", "zarr.json"})
-DECODE_ERRORS = (RuntimeError, ValueError, OSError, EOFError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ class ZarrSource:
         name = repr(os.path.basename(self.store))
         place = f"channel {self.names[channel]!r}, {where} of level {level}"
         return DamageError(
-            f"{name} is damaged or truncated: {place} does not decode ({error}). Copy or export "
-            f"it again.",
+            f"{name} is damaged or truncated: {place} does not decode ({reason_of(error)}). "
+            f"Copy or export it again.",
             f"{name}, {place}",
         )
 

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from macprox.errors import StudyError
+from macprox.errors import StudyError, shortened
 from macprox.phenotype.calls import call_phenotypes, explain_cell
 from macprox.phenotype.logic import (
     ALWAYS,
@@ -33,6 +33,8 @@ from macprox.phenotype.logic import (
 
 __all__ = ["REGION_WORDS", "Rule", "call_phenotypes", "explain_cell", "parse_rule"]
 
+_MOST_SHOWN = 200  # characters of a rule in a message
+_MOST_NESTED = 100  # brackets and "not" inside one another; people write three
 _KEYWORDS = ("and", "or", "not", "otherwise")
 # Rules are pasted from papers, so the superscripts and dashes of print count as signs too.
 _SIGNS = {"+": True, "⁺": True, "-": False, "⁻": False, "−": False, "–": False}
@@ -88,6 +90,7 @@ class _Parser:
         self.text = text
         self.tokens = _tokens(text)
         self.at = 0
+        self.depth = 0
 
     @property
     def next(self) -> _Token:
@@ -126,6 +129,16 @@ class _Parser:
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def one(self) -> Node:
+        self.depth += 1
+        if self.depth > _MOST_NESTED:
+            _fail(
+                self.text, self.next.column, f"more than {_MOST_NESTED} brackets or 'not' are open"
+            )
+        node = self.operand()
+        self.depth -= 1
+        return node
+
+    def operand(self) -> Node:
         token = self.take()
         if token.kind == "not":
             return Not(self.one())
@@ -137,7 +150,9 @@ class _Parser:
                 _fail(self.text, token.column, "this bracket is never closed")
             return inner
         if token.atom is None:
-            found = "the rule ends" if token.kind == "end" else f"{token.text!r} stands"
+            found = (
+                "the rule ends" if token.kind == "end" else f"{shortened(repr(token.text))} stands"
+            )
             _fail(self.text, token.column, f"{found} where a marker such as 'CD68+' is expected")
         return token.atom
 
@@ -165,7 +180,11 @@ def _tokens(text: str) -> list[_Token]:
 
 def _quoted_marker(text: str, column: int, name: str, sign: str) -> Marker:
     if not name.strip() or sign not in _SIGNS:
-        _fail(text, column, f"a quoted marker needs a name and one sign, as in '\"{name}\"+'")
+        _fail(
+            text,
+            column,
+            f"a quoted marker needs a name and one sign, as in '\"{shortened(name)}\"+'",
+        )
     return Marker(name, _SIGNS[sign])
 
 
@@ -174,7 +193,11 @@ def _atom(text: str, column: int, word: str) -> Marker | Inside:
         region = word[3:]
         if region not in REGION_WORDS:
             near = did_you_mean(region, REGION_WORDS, "in:{}")
-            _fail(text, column, f"no region {region!r}; there are {', '.join(REGION_WORDS)}.{near}")
+            _fail(
+                text,
+                column,
+                f"no region {shortened(repr(region))}; there are {', '.join(REGION_WORDS)}.{near}",
+            )
         return Inside(region)
     if word in _FOREIGN or word[0] in "!~" or word[-1] == ",":
         written = word if word in _FOREIGN else word[0] if word[0] in "!~" else ","
@@ -182,14 +205,20 @@ def _atom(text: str, column: int, word: str) -> Marker | Inside:
     name, sign = word[:-1], word[-1]
     if sign not in _SIGNS:
         near = did_you_mean(word, _KEYWORDS)
-        _fail(text, column, f"{word!r} has no sign; write '{word}+' or '{word}-'.{near}")
+        shown = shortened(word)
+        _fail(text, column, f"{shown!r} has no sign; write '{shown}+' or '{shown}-'.{near}")
     if not name:
         _fail(text, column, f"{sign!r} has no marker before it; write it without a space")
     if re.search(r"[+⁺,]", name):
-        _fail(text, column, f"{word!r}: put a space between markers, or quotes around the name")
+        _fail(
+            text,
+            column,
+            f"{shortened(repr(word))}: put a space between markers, or quotes around the name",
+        )
     return Marker(name, _SIGNS[sign])
 
 
 def _fail(text: str, column: int, problem: str) -> NoReturn:
     end = "" if problem.endswith((".", "?")) else "."
-    raise StudyError(f"rule {text!r}, column {column}: {problem}{end}")
+    near = text if len(text) <= _MOST_SHOWN else text[max(0, column - 20) :]
+    raise StudyError(f"rule {shortened(repr(near), _MOST_SHOWN)}, column {column}: {problem}{end}")

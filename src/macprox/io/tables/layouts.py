@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from macprox.errors import TableError
+from macprox.errors import TableError, shortened
 from macprox.io.tables.text import Header, plain
 
 Unit = Literal["um", "px"]
@@ -153,7 +153,7 @@ def _unit_of(name: str) -> Unit | None:
 
 
 def _listed(columns) -> str:
-    shown = [repr(name) for name in columns[:12]]
+    shown = [shortened(repr(name), 32) for name in columns[:12]]
     return ", ".join(shown) + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
 
 

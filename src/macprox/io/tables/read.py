@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from macprox.celltable import OTHER, REQUIRED_COLUMNS, validate
-from macprox.errors import TableError
+from macprox.errors import TableError, reason_of, shortened
 from macprox.io.slide_names import slide_id_of
 from macprox.io.tables.layouts import ColumnMapping, Layout, layout_of, positivity_marker
 from macprox.io.tables.text import Header, numbers, read_columns, read_header, table_stem
@@ -60,7 +61,10 @@ def read_cells(
         raise TableError("No table was given; expected at least one file.")
     tables = [_read_one(path, mapping, pixel_size_um) for path in files]
     cells = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
-    return validate(_with_ids(cells, files))
+    try:
+        return validate(_with_ids(cells, files))
+    except TableError as error:
+        raise TableError(f"{', '.join(path.name for path in files[:3])}: {error}") from None
 
 
 def _read_one(path: Path, mapping: ColumnMapping | None, pixel_size_um: float | None):
@@ -68,8 +72,7 @@ def _read_one(path: Path, mapping: ColumnMapping | None, pixel_size_um: float | 
         return _own(_read_parquet(path), path)
     header = read_header(path)
     if set(REQUIRED_COLUMNS) <= set(header.columns) and mapping is None:
-        with_types = pd.read_csv(path, dtype={"slide_id": str}, low_memory=False)
-        return _own(with_types, path)
+        return _own(_read_own_text(path), path)
     layout = layout_of(header, mapping)
     table = _cells_only(read_columns(header, layout.columns), layout, header)
     if table.empty:
@@ -91,13 +94,20 @@ def _read_one(path: Path, mapping: ColumnMapping | None, pixel_size_um: float | 
     return cells
 
 
+def _read_own_text(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype={"slide_id": str}, low_memory=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise TableError(f"{path} is damaged: {reason_of(error)}.") from None
+
+
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
-    except (OSError, ValueError) as error:
-        raise TableError(f"{path} is not a Parquet table: {error}.".replace("\n", " ")) from None
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise TableError(f"{path} is not a Parquet table: {reason_of(error)}.") from None
 
 
 def _own(cells: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -109,7 +119,8 @@ def _own(cells: pd.DataFrame, path: Path) -> pd.DataFrame:
         )
     if cells.empty:
         raise TableError(f"{path} has a header but no cells.")
-    return cells
+    texts = [name for name in ("x_um", "y_um") if not is_numeric_dtype(cells[name])]
+    return cells.assign(**{name: numbers(cells[name], path) for name in texts})
 
 
 def _cells_only(table: pd.DataFrame, layout: Layout, header: Header) -> pd.DataFrame:
@@ -165,7 +176,8 @@ def _slides(table: pd.DataFrame, layout: Layout, path: Path) -> pd.Series:
     }
     if len(set(safe.values())) < len(safe):
         raise TableError(
-            f"{path}: slides {', '.join(map(repr, sorted(safe)))} would share a folder name; "
+            f"{path}: slides {shortened(', '.join(map(repr, sorted(safe))), 200)} would share a "
+            "folder name; "
             "rename them."
         )
     return names.map(safe).astype(object)
@@ -220,12 +232,12 @@ def _with_ids(cells: pd.DataFrame, files: list[Path]) -> pd.DataFrame:
     if repeated.any():
         row = cells[repeated].iloc[0]
         raise TableError(
-            f"Cell {row['source_cell_id']} of slide {row['slide_id']!r}, field "
+            f"Cell {shortened(str(row['source_cell_id']))} of slide {row['slide_id']!r}, field "
             f"{row['roi_id']!r}, occurs twice in {', '.join(path.name for path in files[:3])}. "
             "Was a table given twice, or a field beside the merge that holds it?"
         )
     number = pd.to_numeric(cells["source_cell_id"], errors="coerce")
-    fits = number.notna() & (number > 0) & (number == np.floor(number))
+    fits = number.notna() & (number > 0) & (number == np.floor(number)) & (number < 2**53)
     if fits.all() and not cells.assign(n=number).duplicated(["slide_id", "n"]).any():
         ids, drop = number.astype(np.int64), ["source_cell_id"]
     else:

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from macprox.errors import TableError
+from macprox.errors import TableError, reason_of, shortened
 
 _SUFFIXES = re.compile(r"\.(csv|tsv|txt|gz|parquet)$", re.IGNORECASE)
 _INFORM_SUFFIX = re.compile(r"_cell_seg_data$", re.IGNORECASE)
+_SAMPLE_BYTES = 1 << 16
 _BINARY = {b"\x89HDF": "an HDF5 file (.h5ad?)", b"PK\x03\x04": "a zip archive (.xlsx?)"}
 
 
@@ -69,11 +70,11 @@ def read_header(path: Path) -> Header:
     try:
         with _open(path) as file:
             first = file.readline()
-            sample = file.read(1 << 16)
+            sample = file.read(_SAMPLE_BYTES)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
     except (OSError, EOFError) as error:
-        raise TableError(f"{path} cannot be read: {error}.") from None
+        raise TableError(f"{path} cannot be read: {reason_of(error)}.") from None
     if first[:4] in _BINARY or b"\0" in first:
         what = _BINARY.get(first[:4], "a binary file")
         raise TableError(f"{path} is {what}; expected CSV, TSV or Parquet. Export it as CSV.")
@@ -84,11 +85,14 @@ def read_header(path: Path) -> Header:
         (first + sample).decode(encoding)
     except UnicodeDecodeError as error:
         # a character that the sample's end cuts in two is no evidence
-        if error.start < len(first + sample) - 4:
+        if error.start < len(first + sample) - 4 or len(sample) < _SAMPLE_BYTES:
             encoding = "latin-1"  # QuPath and Excel on older Windows
     line = first.decode(encoding).rstrip("\r\n")
     separator = "\t" if "\t" in line else ";" if line.count(";") > line.count(",") else ","
-    columns = next(csv.reader([line], delimiter=separator))
+    try:
+        columns = next(csv.reader([line], delimiter=separator))
+    except csv.Error as error:
+        raise TableError(f"{path} has a damaged header: {reason_of(error)}.") from None
     return Header(path, tuple(columns), separator, encoding)
 
 
@@ -105,7 +109,7 @@ def read_columns(header: Header, columns: Sequence[str]) -> pd.DataFrame:
                 skipinitialspace=True,
             ).astype(object)
     except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as error:
-        raise TableError(f"{header.path} is damaged: {error}.".replace("\n", " ")) from None
+        raise TableError(f"{header.path} is damaged: {reason_of(error)}.") from None
 
 
 def numbers(values: pd.Series, path: Path) -> np.ndarray:
@@ -124,8 +128,8 @@ def numbers(values: pd.Series, path: Path) -> np.ndarray:
     if wrong.any():
         row = int(np.flatnonzero(wrong.to_numpy(dtype=bool))[0])
         raise TableError(
-            f"{path}: column {values.name!r} should hold numbers, but row {row + 2} has "
-            f"{values.iloc[row]!r}."
+            f"{path}: column {shortened(repr(values.name))} should hold numbers, but row "
+            f"{row + 2} has {shortened(repr(values.iloc[row]))}."
         )
     return found.to_numpy(dtype=float, na_value=np.nan)
 
