@@ -297,7 +297,7 @@ def test_without_the_option_results_with_damage_are_refused_and_kept(out, slide,
 
 def test_update_and_review_take_such_results_as_current(out, result, study):
     from macprox.io.store import SlideFolder
-    from macprox.pipeline.run import is_current
+    from macprox.pipeline.marks import is_current
 
     assert is_current(mp.Study.from_toml(study), SlideFolder(result.path))
     stages = small_runs.stages(result.path)

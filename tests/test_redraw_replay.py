@@ -21,9 +21,9 @@ from macprox.errors import MacproxError, ResultError
 from macprox.io import label_edit
 from macprox.io.store import SlideFolder
 from macprox.pipeline import RunOptions
+from macprox.pipeline.marks import is_current
 from macprox.pipeline.redrawing import sheets, stage
 from macprox.pipeline.redrawing.stage import measurements_of, redraw_cells
-from macprox.pipeline.run import is_current
 from macprox.results import SlideResult
 from macprox.review.outlines.crop import Crop, CropEdit, crop_edit, cut_crop
 from macprox.review.outlines.shapes import add, merge, redraw, split

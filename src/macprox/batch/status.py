@@ -12,7 +12,7 @@ from macprox.batch import journal
 from macprox.errors import MacproxError, ResultError
 from macprox.io.lock import is_taken
 from macprox.io.store import STUDY_FILE, SlideFolder, read_manifest, slide_folder
-from macprox.pipeline.run import is_current
+from macprox.pipeline.marks import is_current
 from macprox.quality import light_of
 from macprox.study import Study
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from macprox.errors import MacproxError
 from macprox.io.store import SlideFolder, slide_folders
-from macprox.pipeline.run import is_current
+from macprox.pipeline.marks import is_current
 from macprox.report import FailedSlide, write_index
 from macprox.results import SlideResult
 from macprox.study import Study

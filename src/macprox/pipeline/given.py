@@ -24,8 +24,9 @@ from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder
 from macprox.io.tables import ColumnMapping, read_cells
 from macprox.phenotype.gate_table import GATE_COLUMNS
 from macprox.pipeline.contents import write_contents
+from macprox.pipeline.marks import GIVEN_FORMAT, given_mark
 from macprox.pipeline.quality_gate import extent_flags
-from macprox.pipeline.run import GIVEN_FORMAT, given_mark, refresh_report
+from macprox.pipeline.run import refresh_report
 from macprox.pipeline.stages import Ledger
 from macprox.quality import INFO, MIN_TUMOUR_CELLS, QualityFlag
 from macprox.regions import Regions, polygons_from_mask

@@ -8,20 +8,29 @@ from typing import Any
 
 import zarr
 
-from macprox.edits import Corrections, EditLog
-from macprox.errors import DamageError, ResultError
-from macprox.image.damage import Damage, without_damage
+from macprox.edits import EditLog
+from macprox.errors import DamageError
+from macprox.image.damage import without_damage
 from macprox.io.atomic import clear_leftovers, make_folder, write_parquet
 from macprox.io.lock import alone_in
-from macprox.io.store import LABEL_NAMES, SlideFolder
-from macprox.pipeline.analysis import analyse_slide, analysis_inputs, review_facts
+from macprox.io.store import SlideFolder
+from macprox.pipeline.analysis import analyse_slide, review_facts
 from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.damage import allowed_damage, with_remedy
 from macprox.pipeline.labelling import segmentation_files
+from macprox.pipeline.marks import (
+    analysis_mark,
+    check_segmented,
+    has_labels,
+    has_survey,
+    has_tables,
+    refuse_namesake,
+    segmentation_mark,
+    survey_mark,
+)
 from macprox.pipeline.memory import give_back_freed
 from macprox.pipeline.options import RunOptions, Silent, Watcher
 from macprox.pipeline.redrawing.stage import (
-    cells_mark,
     forget_drawings,
     redraw_cells,
     take_off_drawings,
@@ -39,7 +48,6 @@ from macprox.study import Study
 
 # What the report shows besides the analysis.
 SHOWN = ("patient", "seam_check", "varied", "calibrated", "signed_off", "edits")
-GIVEN_FORMAT = "cell table"  # the source's format where another tool found the cells
 
 
 def run_slide(
@@ -81,7 +89,7 @@ def _run_slide(
     slide: Slide, study: Study, folder: SlideFolder, options: RunOptions, notes: Mapping[str, Any]
 ) -> SlideResult:
     ledger = Ledger.open(folder)
-    _refuse_namesake(slide, ledger)
+    refuse_namesake(slide, ledger)
     for place in (folder.path, folder.work):
         clear_leftovers(place)
     damage = allowed_damage(slide, ledger.manifest.get("source") or {}, options)
@@ -119,12 +127,12 @@ def finish_slide(
 
 def _finish_slide(study: Study, folder: SlideFolder, options: RunOptions) -> SlideResult:
     ledger = Ledger.open(folder)
-    _check_segmented(study, ledger)
+    check_segmented(study, ledger)
     cells = redraw_cells(study, folder, ledger)
     _touch(study, folder, ledger, options, cells)
     corrections = EditLog(folder.edits).corrections()
-    mark = _analysis_mark(study, folder, cells, corrections)
-    if not (ledger.is_done("analysis", mark) and _has_tables(folder)):
+    mark = analysis_mark(study, folder, cells, corrections)
+    if not (ledger.is_done("analysis", mark) and has_tables(folder)):
         options.watcher.stage(folder.slide_id, "analysis", 0)
         with ledger.stage("analysis", mark):
             found = analyse_slide(study, folder, ledger.manifest, corrections)
@@ -166,102 +174,9 @@ def _touch(
             write_parquet(folder.contacts, pairs)
 
 
-def is_current(study: Study, folder: SlideFolder) -> bool:
-    """Whether a slide's results are finished and what this study and the edits would give."""
-    ledger = Ledger.open(folder)
-    source = ledger.manifest.get("source") or {}
-    if is_given(source):
-        return ledger.is_done("analysis", given_mark(study, source))
-    try:
-        _check_segmented(study, ledger)
-    except ResultError:
-        return False
-    cells = cells_mark(folder, ledger)
-    if cells is None or not _has_tables(folder):
-        return False
-    corrections = EditLog(folder.edits).corrections()
-    return ledger.is_done("analysis", _analysis_mark(study, folder, cells, corrections))
-
-
-def is_given(source: dict[str, Any] | None) -> bool:
-    """Whether another tool found and named the cells, by the manifest's facts of the slide."""
-    return (source or {}).get("format") == GIVEN_FORMAT
-
-
-def given_mark(study: Study, source: dict[str, Any]) -> str:
-    """Fingerprint of what another tool's cells are analysed with."""
-    return fingerprint("given", source["fingerprint"], study.to_dict())
-
-
-def _survey_mark(study: Study, source: dict[str, Any]) -> str:
-    seen = source["fingerprint"], source["pixel_size_um"], study.to_dict()["image"]
-    damage = Damage.from_dict(source.get("damage"))
-    return fingerprint("survey", *seen, *([damage.to_dict()] if damage else []))
-
-
-def _segmentation_mark(study: Study, source: dict[str, Any]) -> str:
-    parameters = study.to_dict()["segmentation"]
-    files = source.get("segmentation_files")
-    return fingerprint("segmentation", _survey_mark(study, source), parameters, files)
-
-
-def _analysis_mark(study: Study, folder: SlideFolder, cells: str, corrections: Corrections) -> str:
-    return fingerprint("analysis", cells, analysis_inputs(study, folder, corrections))
-
-
-# The manifest says what was done, not what somebody deleted since.
-def _has_tables(folder: SlideFolder) -> bool:
-    tables = folder.cells, folder.gates, folder.regions, folder.statistics
-    return all(path.exists() for path in tables)
-
-
-def _has_labels(folder: SlideFolder) -> bool:
-    labels = (folder.labels / name / "zarr.json" for name in LABEL_NAMES)
-    return all(path.exists() for path in (folder.measurements, folder.quality, *labels))
-
-
-def _has_survey(folder: SlideFolder) -> bool:
-    needed = folder.survey, folder.sample, folder.overview, folder.tissue
-    return all(path.exists() for path in needed)
-
-
-def _check_segmented(study: Study, ledger: Ledger) -> None:
-    """Refuse a slide whose cells are not those of this study's segmentation."""
-    slide_id, source = ledger.folder.slide_id, ledger.manifest.get("source") or {}
-    if is_given(source):
-        raise ResultError(
-            f"The cells of {slide_id!r} come from a table of another tool; run `macprox stats` "
-            "with that table again."
-        )
-    if not source or "segmentation" not in ledger.manifest["stages"]:
-        raise ResultError(
-            f"Slide {slide_id!r} has no cells: its run failed or was stopped before. Give it to "
-            "`macprox run` again."
-        )
-    mark = _segmentation_mark(study, source)
-    if not ledger.is_done("segmentation", mark):
-        raise ResultError(
-            f"The cells of {slide_id!r} were made with another [image] or [segmentation] than "
-            "the study's, and no pixels are read here. Give the slide to `macprox run` again."
-        )
-
-
-def _refuse_namesake(slide: Slide, ledger: Ledger) -> None:
-    """A file that moved is the same slide, and one that changed in its place; not both at once."""
-    before = ledger.manifest.get("source")
-    if not before or not ledger.manifest["stages"]:
-        return
-    here = slide.place
-    if before["fingerprint"] != slide.fingerprint and before["path"] != here:
-        raise ResultError(
-            f"{ledger.folder.path} holds the results of another slide, {before['path']}; this one "
-            f"is {here}. Give another --out, give both slides in one command, or delete the folder."
-        )
-
-
 def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> None:
-    mark = _survey_mark(study, ledger.manifest["source"])
-    if not (ledger.is_done("survey", mark) and _has_survey(ledger.folder)):
+    mark = survey_mark(study, ledger.manifest["source"])
+    if not (ledger.is_done("survey", mark) and has_survey(ledger.folder)):
         with ledger.stage("survey", mark):
             ledger.manifest["stages"].pop("segmentation", None)  # its measurements go, too
             ledger.note()
@@ -274,8 +189,8 @@ def _survey(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> 
 
 
 def _segment(slide: Slide, study: Study, ledger: Ledger, options: RunOptions) -> None:
-    mark = _segmentation_mark(study, ledger.manifest["source"])
-    if not (ledger.is_done("segmentation", mark) and _has_labels(ledger.folder)):
+    mark = segmentation_mark(study, ledger.manifest["source"])
+    if not (ledger.is_done("segmentation", mark) and has_labels(ledger.folder)):
         survey = load_survey(ledger.folder, slide.channels)
         with ledger.stage("segmentation", mark):
             forget_drawings(ledger.folder, ledger)  # on labels that are made anew

@@ -14,9 +14,10 @@ from macprox.io.atomic import write_parquet
 from macprox.io.images import reopen_slide
 from macprox.io.store import SlideFolder
 from macprox.pipeline.calling import ALL_MARKERS, CalledCells, Caller, call_cells
+from macprox.pipeline.marks import is_given
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.redrawing.stage import measurements_of
-from macprox.pipeline.run import finish_slide, is_given, refresh_report
+from macprox.pipeline.run import finish_slide, refresh_report
 from macprox.pipeline.segmentation import segment_slide
 from macprox.pipeline.stages import Ledger
 from macprox.pipeline.survey import load_survey

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from macprox.edits import Corrections, SignedOff, SignOffWithdrawn
 from macprox.errors import MacproxError
-from macprox.pipeline.run import finish_slide, is_current, is_given
+from macprox.pipeline.marks import is_current, is_given
+from macprox.pipeline.run import finish_slide
 from macprox.results import SlideResult, open_result
 from macprox.review.cells import decisions as cells
 from macprox.review.decision import Decision, Standing

@@ -14,7 +14,7 @@ from macprox.edits import Corrections, EditLog, GateMoved
 from macprox.errors import MacproxError, ResultError
 from macprox.io.store import SlideFolder, slide_folder
 from macprox.phenotype.gate_table import gate_of
-from macprox.pipeline.run import is_given
+from macprox.pipeline.marks import is_given
 from macprox.results import SlideResult
 from macprox.review.gates.population import Population
 from macprox.review.gates.states import standing_gate

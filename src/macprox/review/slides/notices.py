@@ -13,7 +13,7 @@ from macprox.edits import EditLog
 from macprox.errors import MacproxError, ResultError
 from macprox.io.images import open_slide
 from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest
-from macprox.pipeline.run import is_current, is_given
+from macprox.pipeline.marks import is_current, is_given
 from macprox.report.rows import micrometres
 from macprox.results import SlideResult
 from macprox.slide import location

@@ -12,7 +12,7 @@ from macprox.edits import Corrections, EditLog, Event, replay
 from macprox.errors import MacproxError, ResultError
 from macprox.io.samples import read_samples
 from macprox.io.store import STUDY_FILE, SlideFolder, read_manifest, slide_folder
-from macprox.pipeline.run import is_current, is_given
+from macprox.pipeline.marks import is_current, is_given
 from macprox.quality import light_of, worth_a_look
 from macprox.report.rows import micrometres
 from macprox.study import Study
