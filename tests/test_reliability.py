@@ -109,7 +109,7 @@ def test_killed_at_a_random_moment_the_same_command_finishes_with_the_same_bytes
     command = arguments(slides, study, tmp_path / "out")
     running = started(*command)
     until((tmp_path / "out" / "log.jsonl").exists, running)
-    time.sleep(rng.uniform(0.0, 6.0))
+    time.sleep(rng.uniform(0.0, 4.0))
     running.kill()
     running.communicate()
     done = stages_done(tmp_path / "out")

@@ -19,6 +19,7 @@ from macprox.errors import MacproxError
 
 PATIENCE = "10s"  # for a scheduler to answer
 
+_NEVER = logging.CRITICAL + 1
 _TALKATIVE = ("distributed", "distributed.client")  # each with a level of its own
 
 Part = TypeVar("Part")
@@ -81,6 +82,7 @@ def of_processes(n_workers: int) -> Iterator[str]:
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",  # any free port, for nobody else
+            silence_logs=_NEVER,  # in the workers, which complain when they are ended
         ) as cluster,
     ):
         yield cluster.scheduler_address
@@ -151,7 +153,7 @@ def _kept_quiet() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in _TALKATIVE]
     before = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+        logger.setLevel(_NEVER)
     try:
         yield
     finally:
