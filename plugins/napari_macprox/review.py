@@ -18,7 +18,6 @@ from macprox.review.session import ReviewSession
 from macprox.review.slides.relocation import relocate
 from napari_macprox.background import Outcome, begin
 from napari_macprox.garbage import GarbageCollector
-from napari_macprox.lasting_constants import spare_constants
 from napari_macprox.layers import ReviewLayers
 
 SETTLE_MS = 250  # decisions that follow each other faster are answered together
@@ -58,7 +57,6 @@ class Review(QObject):
 
     def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        spare_constants()
         GarbageCollector(self)
         self.viewer = viewer
         self.results: Path | None = None

@@ -12,7 +12,6 @@ import pytest
 
 import macprox as mp
 import small_runs
-from napari_macprox.lasting_constants import spare_constants
 
 # A Qt without a screen, or without one of its libraries, ends the interpreter: asked elsewhere.
 PROBE = """
@@ -71,7 +70,6 @@ def screen() -> None:
         pytest.fail(f"CI must show windows: {reason}")
     if reason:
         pytest.skip(reason)
-    spare_constants()
 
 
 def _why_no_window() -> str:
