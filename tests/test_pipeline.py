@@ -105,7 +105,7 @@ def test_results_depend_neither_on_tiles_nor_on_workers(
 def test_a_cluster_of_processes_finds_the_same(slide, study, whole, tmp_path):
     distributed = pytest.importorskip("distributed", reason="macprox[cluster] is not installed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
     ) as cluster:
         found = run(slide, study, tmp_path, workers=Workers(scheduler=cluster.scheduler_address))
     assert_same_results(found, whole)
