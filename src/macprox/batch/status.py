@@ -96,7 +96,6 @@ class _Told:
     stage: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # the last of each slide
     seconds: dict[str, float] = field(default_factory=dict)
     paces: list[float] = field(default_factory=list)  # seconds a slide in the last run's parts
-    open_runs: dict[str, str] = field(default_factory=dict)  # the slide each is at
 
 
 def batch_status(results: str | Path) -> BatchStatus:
@@ -118,30 +117,25 @@ def batch_status(results: str | Path) -> BatchStatus:
         )
     study = Study.from_toml(results / STUDY_FILE)
     slides = tuple(_slide(study, slide_folder(results, name), told) for name in names)
-    running = {slide.slide_id for slide in slides if slide.state == RUNNING}
-    n_at_work = len(running & set(told.open_runs.values())) or len(running)
+    n_at_work = sum(slide.state == RUNNING for slide in slides)  # each is at one slide
     return BatchStatus(slides, n_at_work, _seconds_left(slides, told.paces, n_at_work))
 
 
 def _told(events: Iterable[Mapping[str, Any]]) -> _Told:
     told = _Told()
     for event in events:
-        run, slide_id = str(event.get("run", "")), str(event.get("slide_id", ""))
+        slide_id = str(event.get("slide_id", ""))
         match event["event"]:
             case journal.RUN_BEGINS:
                 planned = event.get("planned")
                 if isinstance(planned, list) and planned != told.planned:
                     told.planned, told.paces = [str(name) for name in planned], []
-            case journal.SLIDE_BEGINS:
-                told.open_runs[run] = slide_id
             case journal.STAGE_BEGINS:
                 told.stage[slide_id] = event
             case journal.SLIDE_ENDS | journal.SLIDE_FAILS:
                 told.seconds[slide_id] = float(event.get("seconds", 0.0))
                 if told.seconds[slide_id] >= SEEN_S:
                     told.paces.append(told.seconds[slide_id])
-            case journal.RUN_ENDS:
-                told.open_runs.pop(run, None)
     return told
 
 

@@ -26,6 +26,7 @@ from macprox.pipeline import RunOptions
 from macprox.pipeline.cluster import ClusterLost
 from macprox.pipeline.contents import write_contents
 from macprox.pipeline.stages import Ledger
+from macprox.quality import RED, light_of
 from macprox.results import SlideResult
 from macprox.study import Study
 
@@ -216,9 +217,7 @@ def _noted(folder: SlideFolder, reason: str) -> Failure:
     failure = Failure(folder.slide_id, " ".join(reason.split()))
     # A manifest that cannot be read or written may be the very reason; it is told all the same.
     with suppress(MacproxError), alone_in(folder):
-        ledger = Ledger.open(folder)
-        ledger.note(failure=failure.reason)
-        ledger.note_light()
+        Ledger.open(folder).note(failure=failure.reason, light=RED)
     return failure
 
 
@@ -227,6 +226,5 @@ def _forget_failure(folder: SlideFolder) -> None:
         with alone_in(folder):
             ledger = Ledger.open(folder)
             ledger.manifest.pop("failure", None)
-            ledger.note()
-            ledger.note_light()
+            ledger.note(light=light_of(ledger.manifest))
     (folder.path / TRACEBACK_FILE).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from macprox.errors import ResultError
+from macprox.errors import ResultError, reason_of
 from macprox.io.atomic import replacing
 
 
@@ -36,8 +36,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             return dict(saved)
     except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
         raise ResultError(
-            f"{path} is damaged or not from macprox ({reason}). Delete the folder {path.parent} "
-            "and run the slide again; corrections are kept."
+            f"{path} is damaged or not from macprox ({reason_of(error)}). Delete the folder "
+            f"{path.parent} and run the slide again; corrections are kept."
         ) from error

@@ -30,15 +30,13 @@ class ClusterLost(MacproxError):
     """The scheduler is gone, and with it all work under way."""
 
 
-def require_library(is_needed: bool = True) -> None:
+def require_library() -> None:
     """Refuse work on a cluster where dask.distributed is not installed.
 
     Raises
     ------
     MacproxError
     """
-    if not is_needed:
-        return
     try:
         import distributed  # noqa: F401
     except ImportError as error:

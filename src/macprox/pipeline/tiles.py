@@ -65,9 +65,10 @@ class Workers:
         ------
         MacproxError
         """
-        cluster.require_library(self.scheduler is not None or self.processes)
         if self.scheduler is not None:
             cluster.connect(self.scheduler).close()
+        elif self.processes:
+            cluster.require_library()
 
     @contextmanager
     def started(self) -> Iterator[Workers]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from macprox import __version__
 from macprox.edits import EditLog
-from macprox.errors import MacproxError, ResultError
+from macprox.errors import MacproxError, ResultError, reason_of
 from macprox.io.images import open_slide
 from macprox.io.store import LABEL_NAMES, STUDY_FILE, SlideFolder, read_manifest
 from macprox.pipeline.marks import is_current, is_given
@@ -134,7 +134,7 @@ def _cell_table(folder: SlideFolder, source: dict[str, Any]) -> Iterator[Notice]
     try:
         columns = set(parquet.read_schema(folder.cells).names)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         text = f"The cell table {folder.cells} is damaged ({reason}). Delete it. {RUN_AGAIN}"
         yield Notice(STOP, text)
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from types import ModuleType
 
-from macprox.errors import StudyError
+from macprox.errors import StudyError, reason_of
 from macprox.segment.parameters import SegmentationParameters
 
 # What the packages' own loaders raise for a file of another kind, version or architecture.
@@ -92,8 +92,7 @@ def loading(path: Path, method: str) -> Iterator[None]:
     try:
         yield
     except _NOT_LOADED as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise StudyError(
-            f"{str(path)!r} does not load as weights of {method!r} ({reason}); give the file that "
-            "this version of the package saved or downloaded."
+            f"{str(path)!r} does not load as weights of {method!r} ({reason_of(error)}); give the "
+            "file that this version of the package saved or downloaded."
         ) from error
