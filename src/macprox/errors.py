@@ -47,6 +47,10 @@ class WindowError(MacproxError, ValueError):
     """An observation window is empty, or does not fit its cells."""
 
 
+class CohortError(MacproxError, ValueError):
+    """Patients cannot be compared: no patient column, two rows for one, nothing left."""
+
+
 class ResultError(MacproxError, ValueError):
     """A result folder is missing, incomplete or was written by something else."""
 

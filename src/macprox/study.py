@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from macprox import study_toml
 from macprox.celltable import AMBIGUOUS, OTHER, slugs
+from macprox.cohort.parameters import CohortParameters
 from macprox.errors import PanelError, StudyError, TableError
 from macprox.phenotype.logic import Rule
 from macprox.phenotype.parameters import MarkerParameters
@@ -54,19 +55,6 @@ class ImageParameters:
             )
         if self.nucleus == self.autofluorescence:
             raise StudyError(f"autofluorescence and nucleus are both {self.nucleus!r}.")
-
-
-@dataclass(frozen=True)
-class CohortParameters:
-    """Which slide belongs to which patient.
-
-    Parameters
-    ----------
-    samples : str or None
-        CSV file with the columns slide_id, patient, group and any covariates.
-    """
-
-    samples: str | None = None
 
 
 @dataclass(frozen=True)
@@ -277,24 +265,30 @@ def _violations(study: Study | _Parts) -> Iterator[study_toml.Problem]:
         except TableError as error:
             yield (table,), f"[{table}]: {error}"
     if study.proximity is not None:
-        yield from _undeclared_phenotypes(study.proximity, study.phenotypes)
+        named = _named_by(study.proximity)
+        yield from _undeclared_phenotypes("proximity", named, study.phenotypes)
+    if study.cohort is not None:
+        yield from _undeclared_phenotypes("cohort", study.cohort.roles(), study.phenotypes)
+
+
+def _named_by(proximity: ProximityParameters) -> Iterator[tuple[str, str]]:
+    yield from (("macrophages", name) for name in proximity.macrophages)
+    # Without macrophages nothing is compared with the tumour, and its default name may be absent.
+    if proximity.macrophages or proximity.tumour != ProximityParameters().tumour:
+        yield "tumour", proximity.tumour
 
 
 def _undeclared_phenotypes(
-    proximity: ProximityParameters, phenotypes: dict[str, str]
+    table: str, named: Iterable[tuple[str, str]], phenotypes: dict[str, str]
 ) -> Iterator[study_toml.Problem]:
-    named = [("macrophages", name) for name in proximity.macrophages]
-    # Without macrophages nothing is compared with the tumour, and its default name may be absent.
-    if proximity.macrophages or proximity.tumour != ProximityParameters().tumour:
-        named.append(("tumour", proximity.tumour))
     for key, name in named:
         if name not in phenotypes:
             near = difflib.get_close_matches(name, phenotypes, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}? " if near else ""
             declared = ", ".join(phenotypes) or "none"
             yield (
-                ("proximity", key),
-                f"proximity.{key} names {name!r}, which is no phenotype; {hint}"
+                (table, key),
+                f"{table}.{key} names {name!r}, which is no phenotype; {hint}"
                 f"Declared under [phenotypes]: {declared}.",
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from macprox.cli import (  # noqa: F401  (each adds its commands)
+    cohort,
     doubts,
     review,
     runs,

@@ -9,12 +9,12 @@ import pandas as pd
 from macprox.io.atomic import write_parquet
 from macprox.io.store import SlideFolder
 from macprox.pipeline.marks import is_given
-from macprox.pipeline.odd_cells import is_counted
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.run import finish_slide, refresh_report
 from macprox.pipeline.stages import Ledger
 from macprox.results import SlideResult
 from macprox.spatial import calibrate
+from macprox.spatial.counted import is_counted
 from macprox.study import Study
 from macprox.window import Window
 

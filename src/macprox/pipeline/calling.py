@@ -21,8 +21,8 @@ from macprox.phenotype.gates import GateProposal, propose_gate
 from macprox.pipeline.areas import AreaFinder, Areas, Placed
 from macprox.pipeline.artefacts import found_at
 from macprox.pipeline.kept import Kept
-from macprox.pipeline.odd_cells import is_counted
 from macprox.regions import Regions
+from macprox.spatial.counted import is_counted
 from macprox.study import Study
 
 MIN_TRUSTED_FRAC = 0.5

@@ -40,8 +40,9 @@ def is_given(source: dict[str, Any] | None) -> bool:
 
 
 def given_mark(study: Study, source: dict[str, Any]) -> str:
-    """Fingerprint of what another tool's cells are analysed with."""
-    return fingerprint("given", source["fingerprint"], study.to_dict())
+    """Fingerprint of what another tool's cells are analysed with; patients change no slide."""
+    analysed = {key: part for key, part in study.to_dict().items() if key != "cohort"}
+    return fingerprint("given", source["fingerprint"], analysed)
 
 
 def survey_mark(study: Study, source: dict[str, Any]) -> str:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from macprox.quality import INFO, ODD_CELLS_FRAC, WARNING, QualityFlag
 from macprox.segment.whole import MAX_NUCLEUS_DIAMETERS
-from macprox.spatial.parameters import LEAVE_OUT, ProximityParameters
+from macprox.spatial.parameters import LEAVE_OUT
 from macprox.study import Study
 
 GIANT_NUCLEUS_UM2 = 700.0  # 30 um across; the largest tumour nuclei are about 25
-
-
-def is_counted(cells: pd.DataFrame, proximity: ProximityParameters) -> np.ndarray:
-    """(n,) bool: the cells that the study lets take part in statistics."""
-    if proximity.anucleate == LEAVE_OUT:
-        return cells["has_nucleus"].to_numpy(bool)
-    return np.ones(len(cells), bool)
 
 
 def macrophages_without_nucleus(observed: pd.DataFrame, study: Study) -> dict[str, int]:

@@ -1,0 +1,177 @@
+"""A folder of finished slides and a sample sheet in, a patient-level answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from macprox import cohort
+from macprox.batch.cohort_facts import facts_of
+from macprox.batch.gathering import (
+    Found,
+    find_slides_of,
+    gather,
+    is_adjacent,
+    sheet_of,
+    silenced,
+    without_red,
+)
+from macprox.claims import Answers, Roles, ask, patient_values
+from macprox.claims.asking import lesion_table
+from macprox.claims.named import Named
+from macprox.claims.robustness import Material, sensitivity
+from macprox.claims.terms import Terms, default_primary, named_primary
+from macprox.cohort.parameters import CohortParameters
+from macprox.cohort_results import COHORT_FOLDER, FACTS_FILE, REPORT_FILE, CohortResult
+from macprox.errors import CohortError
+from macprox.io.atomic import write_json, write_parquet
+from macprox.io.store import STUDY_FILE
+from macprox.pipeline import Silent
+from macprox.report import write_cohort_report
+from macprox.study import Study
+
+
+@dataclass(frozen=True)
+class CohortOptions:
+    """What is asked beyond the study's ``[cohort]``.
+
+    Parameters
+    ----------
+    named : Named, optional
+        The statistic that the answer is about, instead of the proximity headline.
+    include_red : bool
+        Whether slides with a red light speak, too.
+    watcher : Watcher
+    """
+
+    named: Named | None = None
+    include_red: bool = False
+    watcher: Any = field(default_factory=Silent)
+
+
+def run_cohort(
+    results: str | Path,
+    samples: str | Path | None = None,
+    options: CohortOptions | None = None,
+    **asked: Any,
+) -> CohortResult:
+    """Compare the patients of finished slides; writes ``results/cohort``.
+
+    Parameters
+    ----------
+    results : path
+        Result folder of `macprox.run` or of ``macprox stats``.
+    samples : path, optional
+        CSV file: slide_id, patient, group, covariates; else the study's, else what the slides
+        were run with.
+    options : CohortOptions, optional
+    **asked
+        Keys of the study's ``[cohort]`` that are asked otherwise here: ``group``, ``groups``,
+        ``covariates``, ``time``, ``event`` ... (`macprox.cohort.parameters.CohortParameters`).
+
+    Returns
+    -------
+    CohortResult
+
+    Raises
+    ------
+    CohortError
+        If nobody says whose slides they are, or no slide can speak.
+    """
+    results, options = Path(results), options or CohortOptions()
+    study = _study_of(results, samples, asked)
+    found = find_slides_of(results, study)
+    sheet, sheet_from = sheet_of(results, study, found)
+    adjacent = is_adjacent(sheet, study.cohort.tissue)
+    gathered = gather(_speaking(found, results), adjacent, study, options)
+    found = silenced(found, gathered.silent)
+    used = found if options.include_red else without_red(found)
+    slides, problems = _patients(sheet, _speaking(used, results), study.cohort)
+    everyone, _ = _patients(sheet, _speaking(found, results), study.cohort)
+    values = patient_values(gathered.measures, slides, Roles.of(study))
+    terms = _terms(study, sheet, options.named, values)
+    answers = ask(gathered.measures, values, slides, terms)
+    tables = {
+        **_tables(answers, gathered.measures, slides, terms),
+        "sensitivity": sensitivity(
+            answers, Material(gathered.measures, everyone, gathered.varied), slides, terms
+        ),
+    }
+    folder = results / COHORT_FOLDER
+    for name, table in tables.items():
+        write_parquet(folder / f"{name}.parquet", table)
+    write_json(
+        folder / FACTS_FILE, facts_of(study, terms, used, slides, [*problems, *gathered.problems])
+        | {"samples": sheet_from},
+    )  # fmt: skip
+    result = CohortResult(folder)
+    write_cohort_report(result, folder / REPORT_FILE)
+    return result
+
+
+def _study_of(results: Path, samples: str | Path | None, asked: dict[str, Any]) -> Study:
+    study = Study.from_toml(results / STUDY_FILE)
+    known = {name: value for name, value in asked.items() if value is not None}
+    unknown = known.keys() - CohortParameters.__dataclass_fields__.keys()
+    if unknown:
+        raise TypeError(f"[cohort] has no key {', '.join(sorted(unknown))}.")
+    if samples is not None:
+        known["samples"] = str(Path(samples).absolute())
+    return replace(study, cohort=replace(study.cohort, **known))
+
+
+def _speaking(found: Sequence[Found], results: Path) -> list[Found]:
+    speaking = [one for one in found if not one.reason]
+    if not speaking:
+        reasons = "; ".join(f"{one.slide_id}: {one.reason}" for one in found[:3])
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise CohortError(f"No slide of {results} can speak for a patient ({reasons}{more}).")
+    return speaking
+
+
+def _patients(
+    sheet: pd.DataFrame, speaking: Sequence[Found], terms: CohortParameters
+) -> tuple[pd.DataFrame, list[str]]:
+    columns = [*terms.covariates, *filter(None, (terms.time, terms.event))]
+    group = terms.group if terms.group in sheet or terms.groups else None
+    return cohort.patients_of(
+        sheet, [one.slide_id for one in speaking], patient=terms.patient, group=group,
+        covariates=columns,
+    )  # fmt: skip
+
+
+def _terms(study: Study, sheet: pd.DataFrame, named: Named | None, values: pd.DataFrame) -> Terms:
+    roles, terms = Roles.of(study), study.cohort
+    primary = default_primary(roles, study.proximity.primary_radius_um)
+    if named is not None:
+        primary = named_primary(named, values, primary)
+    return Terms(
+        roles=roles, primary=primary, group=terms.group if terms.group in sheet else None,
+        groups=terms.groups, covariates=terms.covariates, time=terms.time, event=terms.event,
+        seed=terms.seed,
+    )  # fmt: skip
+
+
+def _tables(
+    answers: Answers, measures: pd.DataFrame, slides: pd.DataFrame, terms: Terms
+) -> dict[str, pd.DataFrame]:
+    """What is written, by the name of its file."""
+    tables = {
+        "measures": measures.merge(slides, on="slide_id", how="left"),
+        "values": answers.values,
+        "patients": answers.patients,
+        "tests": answers.tests,
+        "curves": answers.curves,
+        "lesions": lesion_table(measures, slides),
+    }
+    if terms.group is not None:
+        tables["power"] = cohort.power(answers.patients, "primary", terms.group)
+    if terms.time is not None and terms.event is not None:
+        tables["kaplan_meier"] = cohort.kaplan_meier(
+            answers.patients, "primary", terms.time, terms.event
+        )
+    return tables

@@ -1,0 +1,237 @@
+"""From the measures of slides to the tests between patients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from macprox import cohort
+from macprox.claims import lesion_size
+from macprox.claims.catalogue import CLAIMS
+from macprox.claims.measures import KEY, TABLE
+from macprox.claims.named import EXCESS
+from macprox.claims.slide import Roles
+from macprox.claims.terms import Terms
+from macprox.cohort.patients import in_order, labels_in
+
+BETWEEN, AGAINST_NOTHING = "between groups", "against nothing"
+ADJUSTED, MIXED, SURVIVAL = "adjusted", "mixed model", "survival"
+ASSOCIATION = "association"
+_CLAIMS = {claim.id: claim for claim in CLAIMS}
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What was found between patients.
+
+    Parameters
+    ----------
+    values : DataFrame
+        One row a patient and measure.
+    patients : DataFrame
+        One row a patient: what the sample sheet says, and the primary value.
+    tests : DataFrame
+        One row a test; ``question`` says what kind it is.
+    curves : DataFrame
+    """
+
+    values: pd.DataFrame = field(repr=False)
+    patients: pd.DataFrame = field(repr=False)
+    tests: pd.DataFrame = field(repr=False)
+    curves: pd.DataFrame = field(repr=False)
+
+    def primary(self) -> pd.Series | None:
+        """The answer: the row of the primary test; None where nothing could be tested."""
+        rows = self.tests[self.tests["primary"]]
+        return None if rows.empty else rows.iloc[0]
+
+
+def ask(
+    measures: pd.DataFrame, values: pd.DataFrame, slides: pd.DataFrame, terms: Terms
+) -> Answers:
+    """Compare patients as every claim says.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        Of slides and lesions: see `macprox.claims.measures`.
+    values : DataFrame
+        Of patients: `patient_values`.
+    slides : DataFrame
+        One row a slide that counts: ``slide_id``, ``patient`` and the columns that ``terms``
+        names (`macprox.cohort.patients_of`).
+    terms : Terms
+
+    Returns
+    -------
+    Answers
+    """
+    people = people_of(slides, values, terms)
+    tests = [*_of_values(values, people, terms), *_of_lesions(measures, values, slides, terms)]
+    tests += _of_primary(measures, values, slides, people, terms)
+    table = _finished(tests, terms)
+    return Answers(values, people, table, _curves(values, people, terms))
+
+
+def patient_values(measures: pd.DataFrame, slides: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """One row a patient and measure, with what claims derive from them.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        See `macprox.claims.measures`.
+    slides : DataFrame
+        ``slide_id`` and ``patient`` of those that count.
+    roles : Roles
+    """
+    values = cohort.aggregate(measures, slides)
+    derived = [claim.derive(values[values["claim"] == claim.id], roles) for claim in CLAIMS]
+    return pd.concat([values, *(found for found in derived if len(found))], ignore_index=True)
+
+
+def people_of(slides: pd.DataFrame, values: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+    """One row a patient: the facts of the sheet, how many slides, the primary value."""
+    facts = slides.drop(columns="slide_id").drop_duplicates("patient").set_index("patient")
+    facts["n_slides"] = slides.groupby("patient").size()
+    primary = values[terms.is_primary(values)].set_index("patient")
+    return facts.assign(
+        primary=primary["value"], primary_unweighted=primary["value_unweighted"]
+    ).reset_index()
+
+
+def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iterator[pd.DataFrame]:
+    for key, of_key in values.groupby(list(KEY), dropna=False, sort=False):
+        labels = dict(zip(KEY, key, strict=True))
+        tested, centred = _asked_of(labels)
+        if not tested:
+            continue
+        frame = of_key[["patient", "value"]].merge(people, on="patient", how="left")
+        if terms.group is not None:
+            found = cohort.compare(
+                frame, "value", terms.group, groups=terms.groups or None, seed=terms.seed
+            )
+            yield found.assign(**labels, question=BETWEEN)
+        if centred:
+            for name, of_group in _groups(frame, terms):
+                found = cohort.compare_paired(
+                    of_group.assign(nothing=0.0), "value", "nothing", seed=terms.seed
+                )
+                group = {"group": terms.group or "", "contrast": f"{name} - 0"}
+                yield found.assign(**labels, **group, question=AGAINST_NOTHING)
+
+
+def _asked_of(labels: dict[str, Any]) -> tuple[bool, bool]:
+    """Whether a measure is compared between groups, and against 0."""
+    if labels["claim"] == TABLE:
+        return True, labels["statistic"].endswith(f"_{EXCESS}")
+    claim = _CLAIMS[labels["claim"]]
+    return labels["statistic"] in claim.tested, labels["statistic"] in claim.centred
+
+
+def _groups(frame: pd.DataFrame, terms: Terms) -> Iterator[tuple[str, pd.DataFrame]]:
+    """All patients, and those of each group."""
+    yield "all patients", frame
+    if terms.group is not None:
+        labels = labels_in(frame, terms.group)
+        for name in terms.groups or in_order(labels):
+            yield name, frame[labels == name]
+
+
+def _of_lesions(
+    measures: pd.DataFrame, values: pd.DataFrame, slides: pd.DataFrame, terms: Terms
+) -> list[pd.DataFrame]:
+    """C7: over patients, and within them."""
+    x, y = lesion_size.SIZE, lesion_size.DENSITY
+    of_claim = values[values["claim"] == "C7"]
+    wide = of_claim.pivot_table("value", "patient", "statistic").reset_index()
+    if not {x, y} <= set(wide.columns):
+        return []
+    regulatory = {"source": terms.roles.regulatory, "target": "lesion and outer margin"}
+    labels = {**dict.fromkeys(KEY, ""), "claim": "C7", "statistic": y, "r_um": np.nan, **regulatory}
+    lesions = lesion_table(measures, slides)
+    found = [cohort.associate(wide, x, y, seed=terms.seed)]
+    found.append(cohort.associate_within(lesions, x, y, "patient"))
+    return [table.assign(**labels, question=ASSOCIATION) for table in found]
+
+
+def lesion_table(measures: pd.DataFrame, slides: pd.DataFrame) -> pd.DataFrame:
+    """One row a lesion: slide, patient, and what was measured of it."""
+    of_lesions = measures[(measures["lesion_id"] > 0) & (measures["claim"] == "C7")]
+    wide = of_lesions.pivot_table("value", ["slide_id", "lesion_id"], "statistic").reset_index()
+    return wide.merge(slides, on="slide_id", how="inner")
+
+
+def _of_primary(
+    measures: pd.DataFrame,
+    values: pd.DataFrame,
+    slides: pd.DataFrame,
+    people: pd.DataFrame,
+    terms: Terms,
+) -> list[pd.DataFrame]:
+    """What is asked of the one primary value alone: models with covariates, survival."""
+    found: list[pd.DataFrame] = []
+    if terms.group is not None:
+        if terms.covariates:
+            adjusted = cohort.adjusted(
+                people, "primary", terms.group, terms.covariates, seed=terms.seed
+            )
+            found.append(adjusted.assign(question=ADJUSTED))
+        of_slides = measures[terms.is_primary(measures)].merge(slides, on="slide_id")
+        if of_slides["patient"].duplicated().any() or terms.covariates:
+            model = cohort.mixed_model(of_slides, "value", terms.group, covariates=terms.covariates)
+            found.append(model.assign(question=MIXED))
+    labelled = [table.assign(**terms.primary) for table in found]
+    return labelled + _survival(values, people, terms)
+
+
+def _survival(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> list[pd.DataFrame]:
+    """The primary value, and the same of every other class and direction."""
+    if terms.time is None or terms.event is None:
+        return []
+    alike = (values["claim"] == terms.primary["claim"]) & (
+        values["statistic"] == terms.primary["statistic"]
+    )
+    radius = terms.primary.get("r_um", np.nan)
+    if radius == radius:
+        alike &= values["r_um"] == radius
+    found = []
+    for key, of_key in values[alike].groupby(list(KEY), dropna=False, sort=False):
+        frame = of_key[["patient", "value"]].merge(people, on="patient", how="left")
+        table = cohort.survival(
+            frame, "value", time=terms.time, event=terms.event, covariates=terms.covariates,
+            seed=terms.seed,
+        )  # fmt: skip
+        found.append(table.assign(**dict(zip(KEY, key, strict=True)), question=SURVIVAL))
+    return found
+
+
+def _finished(tests: list[pd.DataFrame], terms: Terms) -> pd.DataFrame:
+    """One table, with adjusted p values, and the answer marked."""
+    columns = [*cohort.TEST_COLUMNS, "question"]
+    if not tests:
+        return pd.DataFrame(columns=columns).astype({"primary": bool})
+    table = pd.concat(tests, ignore_index=True)
+    wanted = AGAINST_NOTHING if terms.group is None else BETWEEN
+    primary = terms.is_primary(table) & (table["question"] == wanted)
+    table["primary"] = primary & ~primary.cumsum().gt(1)  # of several groups: the first row
+    return cohort.adjust(table, ["claim", "question"])[columns]
+
+
+def _curves(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+    found = []
+    for claim in CLAIMS:
+        of_claim = values[(values["claim"] == claim.id) & values["statistic"].isin(claim.curves)]
+        for (statistic, source, target), curve in of_claim.groupby(
+            ["statistic", "source", "target"], sort=False
+        ):
+            frame = curve[["patient", "r_um", "value"]].rename(columns={"r_um": "x"})
+            frame = frame.merge(people, on="patient", how="left")
+            table = cohort.compare_curves(frame, terms.group, seed=terms.seed)
+            labels = {"claim": claim.id, "statistic": statistic}
+            found.append(table.assign(**labels, source=source, target=target))
+    columns = list(cohort.CURVE_COLUMNS)
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)

@@ -1,0 +1,109 @@
+"""From slides to patients: `cohort`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from macprox.cli.app import app
+from macprox.cli.options import AsJson, Quiet
+from macprox.cli.telling import say, watch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from macprox.cohort_results import CohortResult
+
+ANSWER = ("statistic", "group", "test", "effect", "ci_low", "ci_high", "p", "n_patients")
+
+
+@app.command()
+def cohort(
+    results: Annotated[Path, typer.Argument(help="Result folder of `run` or `stats`.")],
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="CSV: slide_id, patient, group, covariates; else the study's."),
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Column of the groups.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Groups to compare, in order: 'early,late' is late - early.")
+    ] = None,
+    patient: Annotated[str | None, typer.Option(help="Column of the patients.")] = None,
+    value: Annotated[
+        str | None,
+        typer.Option(metavar="STATISTIC", help="A statistic of the slides' tables, not the usual."),
+    ] = None,
+    of: Annotated[
+        str, typer.Option(help="Of --value: value, excess (minus expected), or ratio.")
+    ] = "value",
+    source: Annotated[str | None, typer.Option(help="Of --value: who looks.")] = None,
+    target: Annotated[str | None, typer.Option(help="Of --value: who is looked for.")] = None,
+    radius: Annotated[float | None, typer.Option(metavar="UM", help="Of --value.")] = None,
+    region: Annotated[str, typer.Option(help="Of --value: core, inner_margin, ...")] = "all",
+    covariate: Annotated[
+        list[str] | None, typer.Option(help="Column to adjust for; may be repeated.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Column of the survival time.")] = None,
+    event: Annotated[str | None, typer.Option(help="Column: 1 event seen, 0 not.")] = None,
+    include_red: Annotated[
+        bool, typer.Option("--include-red", help="Slides with a red light speak, too.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Of permutations.")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare patients: one value each, groups tested, every claim in one report."""
+    from macprox.batch.cohort import CohortOptions, run_cohort
+    from macprox.claims.named import Named
+
+    named = Named(value, source, target, radius, region, of) if value else None
+    with watch(quiet or as_json) as watcher:
+        result = run_cohort(
+            results, samples, CohortOptions(named, include_red, watcher),
+            patient=patient, group=group, groups=_listed(groups),
+            covariates=tuple(covariate) if covariate else None, time=time, event=event, seed=seed,
+        )  # fmt: skip
+    if as_json:
+        say(json.dumps(answer_of(result), indent=2, ensure_ascii=False))
+        return
+    from macprox.report import cohort_answer
+
+    for problem in result.facts["problems"]:
+        say(problem)
+    say(cohort_answer(result))
+    say(f"Open {(result.path / 'report.html').resolve()} in a browser.")
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def answer_of(result: CohortResult) -> dict[str, Any]:
+    """The primary test, and every other one of the same statistic."""
+    tests = result.tests()
+    primary = tests[tests["primary"].astype(bool)]
+    answer: dict[str, Any] = dict.fromkeys(ANSWER)
+    others = tests
+    if len(primary):
+        answer = _plain(primary.iloc[0])
+        alike = tests["statistic"] == answer["statistic"]
+        others = tests[alike & ~tests["primary"].astype(bool)]
+    return {
+        **answer,
+        "others": [_plain(row) for _, row in others.iterrows()],
+        "problems": result.facts["problems"],
+        "report": str((result.path / "report.html").resolve()),
+    }
+
+
+def _plain(row: pd.Series) -> dict[str, Any]:
+    """JSON knows neither NaN nor numpy."""
+    said = {}
+    for name, value in row.items():
+        value = value.item() if hasattr(value, "item") else value
+        said[str(name)] = None if isinstance(value, float) and not math.isfinite(value) else value
+    return said

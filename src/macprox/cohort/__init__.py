@@ -1,0 +1,1 @@
+"""Between patients, the unit is the patient."""
