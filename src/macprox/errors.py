@@ -47,6 +47,10 @@ class WindowError(MacproxError, ValueError):
     """An observation window is empty, or does not fit its cells."""
 
 
+class CohortError(MacproxError, ValueError):
+    """A table of patients cannot be compared: a column is missing, a patient stands in two rows."""
+
+
 class ResultError(MacproxError, ValueError):
     """A result folder is missing, incomplete or was written by something else."""
 
