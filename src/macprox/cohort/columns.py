@@ -1,4 +1,4 @@
-"""The tables of the cohort: which columns, in which order, and what stands where nothing applies."""
+"""The tables of the cohort: their columns, and what stands where nothing applies."""
 
 from __future__ import annotations
 
@@ -73,13 +73,11 @@ _WHOLE = {"n_patients", "n_arrangements", "seed", "n_slides", "n_lesions"}
 
 
 def table_of(rows: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Rows as a table: "" and NaN where a row says nothing of a column, False and 0 for the rest."""
+    """Rows as a table: "", NaN, False or 0 where a row says nothing of a column."""
     given = list(rows)
     if unknown := {name for row in given for name in row} - set(columns):
         raise ValueError(f"A row holds {', '.join(sorted(unknown))}, which no column has.")
-    return pd.DataFrame(
-        {name: _column([row.get(name) for row in given], name) for name in columns}
-    )
+    return pd.DataFrame({name: _column([row.get(name) for row in given], name) for name in columns})
 
 
 def sentences(*parts: str) -> str:

@@ -21,6 +21,7 @@ from macprox.cohort.columns import TESTS, sentences, table_of
 from macprox.cohort.effect_size import hedges_g
 from macprox.cohort.multiplicity import holm
 from macprox.cohort.patients import LEAST, Groups, grouped, too_few
+from macprox.cohort.rows import moments
 from macprox.cohort.several import TEST as OMNIBUS
 from macprox.cohort.several import any_difference
 from macprox.cohort.shift import Shifted
@@ -87,10 +88,10 @@ def compare(
     0  late - early     0.4  0.1    0.1
     """
     found = grouped(patients, value, group, groups)
-    general = {"statistic": value, "group": group, "seed": seed}
+    general: dict[str, Any] = {"statistic": value, "group": group, "seed": seed}
     if len(found.names) < 2:
         return table_of([general | _one_group(found)], TESTS)
-    pairs = [
+    pairs: list[dict[str, Any]] = [
         general | _pair(found, first, second, seed, level)
         for first, second in combinations(range(len(found.names)), 2)
     ]
@@ -110,7 +111,7 @@ def _one_group(found: Groups) -> dict[str, Any]:
         "test": TEST,
         "n_patients": len(only),
         "n_first": len(only),
-        **_moments(only, "first"),
+        **moments(only, "first"),
         "reason": sentences(
             f"every patient is in {found.names[0]!r}: there is nothing to compare with",
             found.remark,
@@ -130,14 +131,14 @@ def two_samples(
     """One row of `TESTS` from the values of two groups; the order of the values is no matter."""
     g, g_low, g_high = hedges_g(first, second, level)
     tested = min(len(first), len(second)) >= LEAST
-    row = {
+    row: dict[str, Any] = {
         "contrast": f"{names[1]} - {names[0]}",
         "test": TEST,
         "n_patients": len(first) + len(second),
         "n_first": len(first),
         "n_second": len(second),
-        **_moments(first, "first"),
-        **_moments(second, "second"),
+        **moments(first, "first"),
+        **moments(second, "second"),
         "effect_size": g,
         "effect_size_low": g_low if tested else np.nan,
         "effect_size_high": g_high if tested else np.nan,
@@ -215,7 +216,7 @@ def _products(y: np.ndarray, z: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def smallest_p(n_first: int, n_second: int, n_arrangements: int, exact: bool) -> float:
-    """The smallest two-sided p of a design; groups of one size can change places, and t its sign."""
+    """The smallest two-sided p of a design; groups of one size change places, and t its sign."""
     if not exact:
         return 1 / (n_arrangements + 1)
     return (2 if n_first == n_second else 1) / n_arrangements
@@ -224,10 +225,3 @@ def smallest_p(n_first: int, n_second: int, n_arrangements: int, exact: bool) ->
 def _welch(first: np.ndarray, second: np.ndarray, level: float) -> tuple[float, float]:
     interval = stats.ttest_ind(second, first, equal_var=False).confidence_interval(level)
     return float(interval.low), float(interval.high)
-
-
-def _moments(values: np.ndarray, which: str) -> dict[str, float]:
-    return {
-        f"mean_{which}": values.mean() if len(values) else np.nan,
-        f"sd_{which}": values.std(ddof=1) if len(values) > 1 else np.nan,
-    }

@@ -32,7 +32,7 @@ def hedges_g(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> tupl
 
 
 def paired_g(differences: np.ndarray, level: float = 0.95) -> tuple[float, ...]:
-    """The mean difference over the standard deviation of the differences, times J; as `hedges_g`."""
+    """The mean difference over the differences' standard deviation, times J; as `hedges_g`."""
     n = len(differences)
     if n < 2:
         return np.nan, np.nan, np.nan

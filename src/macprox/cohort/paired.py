@@ -82,8 +82,8 @@ def _tested(differences: np.ndarray, seed: int, level: float) -> dict[str, Any]:
     n = len(differences)
     if n < LEAST:
         return {
-            "reason": f"{counted(n)} with both values: {LEAST} are the least for a test; the points "
-            "stand"
+            "reason": f"{counted(n)} with both values: {LEAST} are the least for a test; the "
+            "points stand"
         }
     if not differences.any():
         return {"reason": "no patient differs between the two columns"}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from macprox.cohort.columns import KEY, VALUES, sentences, table_of
-from macprox.cohort.patients import column_of, label_of, named_rows, numbers_in
+from macprox.cohort.patients import column_of, label_of, labels_in, named_rows, numbers_in
 from macprox.errors import CohortError
 
 WEIGHTLESS = "no source cells"
@@ -53,18 +53,18 @@ def aggregate(
 
 def _of_patients(measures: pd.DataFrame, slides: pd.DataFrame, patient: str) -> pd.DataFrame:
     owners = named_rows(slides, patient)
-    names = [label_of(name) for name in column_of(owners, "slide_id")]
-    owner = dict(zip(names, owners[patient], strict=True))
+    names = list(labels_in(owners, "slide_id"))
+    owner: dict[str, str] = dict(zip(names, owners[patient], strict=True))
     if len(owner) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise CohortError(f"Slide {twice!r} stands in two rows; a slide belongs to one patient.")
     for name in ("slide_id", "lesion_id", *KEY, "reason"):
         column_of(measures, name)
     value, weight = numbers_in(measures, "value"), numbers_in(measures, "weight")
-    slide_ids = [label_of(name) for name in measures["slide_id"]]
+    slide_ids = labels_in(measures, "slide_id")
     rows = measures.assign(
         slide_id=slide_ids,
-        patient=[owner.get(name) for name in slide_ids],
+        patient=pd.Series(slide_ids).map(owner).to_numpy(),
         value=value,
         weight=weight,
         counts=np.isfinite(value) & (weight > 0),

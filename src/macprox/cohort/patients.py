@@ -107,9 +107,7 @@ def numbers_in(table: pd.DataFrame, name: str) -> np.ndarray:
     column = column_of(table, name)
     parsed = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     empty = np.array([label_of(cell) == "" for cell in column], dtype=bool)
-    if wrong := [
-        cell for cell, bad in zip(column, np.isnan(parsed) & ~empty, strict=True) if bad
-    ]:
+    if wrong := [cell for cell, bad in zip(column, np.isnan(parsed) & ~empty, strict=True) if bad]:
         raise CohortError(
             f"Column {name!r} holds {shortened(repr(wrong[0]))}; expected numbers. Give a numeric "
             "column, or leave such cells empty."
@@ -130,7 +128,12 @@ def label_of(cell: Any) -> str:
     >>> label_of(1.0), label_of(" late "), label_of(float("nan"))
     ('1', 'late', '')
     """
-    if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and cell != cell):
+    if (
+        cell is None
+        or cell is pd.NA
+        or cell is pd.NaT
+        or (isinstance(cell, float) and cell != cell)
+    ):
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
@@ -185,11 +188,28 @@ def group_names(
     n = int((labels != "").sum())
     if len(found) > MOST_GROUPS or (len(found) > 2 and len(found) == n):
         raise CohortError(
-            f"Column {column!r} has {len(found)} different values in {n} patients, which looks like "
-            f"a covariate; expected 2 to {MOST_GROUPS} groups. Use cohort.associate for a "
+            f"Column {column!r} has {len(found)} different values in {n} patients, which looks "
+            f"like a covariate; expected 2 to {MOST_GROUPS} groups. Use cohort.associate for a "
             "measurement, or name the groups to compare."
         )
     return found
+
+
+def two_groups(labels: np.ndarray, group: str, groups: Sequence[Any] | None) -> tuple[str, str]:
+    """The two groups of a model.
+
+    Raises
+    ------
+    CohortError
+        If there are more or fewer.
+    """
+    names = group_names(labels, group, groups)
+    if len(names) != 2:
+        raise CohortError(
+            f"A model compares two groups, found {counted(len(names), 'group')} in {group!r}: "
+            f"{', '.join(names) or 'none'}. Name two of them with groups=."
+        )
+    return names[0], names[1]
 
 
 def grouped(

@@ -1,4 +1,4 @@
-"""The sample sheet against the slides that were run: who can be compared, and what stands in the way."""
+"""The sample sheet against the slides that were run: who can be compared, and who cannot."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def _of_run(listed: pd.DataFrame, run: tuple[str, ...]) -> tuple[pd.DataFrame, l
     if left.empty:
         raise CohortError(
             f"None of the {counted(len(run), 'slide')} that were run has a patient in the sample "
-            f"sheet, which lists {_few(listed['slide_id']) or 'none'}. The column slide_id must name "
-            "slides as their folders of results are called."
+            f"sheet, which lists {_few(listed['slide_id']) or 'none'}. The column slide_id must "
+            "name slides as their folders of results are called."
         )
     told = (
         ("in the sample sheet and not run", [n for n in listed["slide_id"] if n not in set(run)]),
