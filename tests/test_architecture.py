@@ -12,9 +12,9 @@ PLUGIN = SRC.parents[1] / "plugins" / "napari_macprox"
 
 LAYERS = (
     {"errors"},
-    {"slide", "celltable", "window", "edits", "printable", "quality"},
+    {"slide", "celltable", "window", "extreme_ranks", "edits", "printable", "quality"},
     {"image"},
-    {"segment", "measure", "phenotype", "regions", "spatial", "simulate"},
+    {"segment", "measure", "phenotype", "regions", "spatial", "cohort", "simulate"},
     {"study", "study_toml", "starter_study", "io", "train"},
     {"results"},
     {"report"},

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from macprox import spatial
 from macprox.errors import TableError, WindowError
-from macprox.spatial.nulls.envelopes import extreme_rank_length_p, from_curves
+from macprox.extreme_ranks import extreme_rank_length_p
+from macprox.spatial.nulls.envelopes import from_curves
 from macprox.spatial.nulls.relabel import Relabelling
 from macprox.spatial.nulls.shift import overlap
 from macprox.spatial.nulls.simulated import clustered_in, deal, stream, uniform_in

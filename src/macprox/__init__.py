@@ -12,6 +12,7 @@ __all__ = [
     "SlideResult",
     "Study",
     "__version__",
+    "cohort",
     "open_result",
     "open_slide",
     "phenotype",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from macprox import phenotype, segment, simulate, spatial
+    from macprox import cohort, phenotype, segment, simulate, spatial
     from macprox.batch import run, update
     from macprox.errors import MacproxError
     from macprox.io.images import open_slide
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 # Resolved on first use, so that importing macprox is free.
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
-    submodules=["phenotype", "segment", "simulate", "spatial"],
+    submodules=["cohort", "phenotype", "segment", "simulate", "spatial"],
     submod_attrs={
         "batch": ["run", "update"],
         "errors": ["MacproxError"],

@@ -48,7 +48,7 @@ class WindowError(MacproxError, ValueError):
 
 
 class CohortError(MacproxError, ValueError):
-    """Patients cannot be compared: no patient column, two rows for one, nothing left."""
+    """A table of patients cannot be compared: a column is missing, a patient stands in two rows."""
 
 
 class ResultError(MacproxError, ValueError):

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from macprox.extreme_ranks import extreme_rank_length_p
 from macprox.spatial.nulls.simulated import Null, stream
 from macprox.window import as_points
 
@@ -182,27 +183,6 @@ def from_curves(
         n_simulations=len(curves) - 1,
         reason=UNDEFINED.format(left_out, len(r_um)) if left_out else "",
     )
-
-
-def extreme_rank_length_p(curves: np.ndarray) -> np.ndarray:
-    """Share of curves that are as extreme as each, itself among them: ``(n_curves,)``.
-
-    ``curves (n_curves, n_r)``. At each radius a curve's rank is the smaller of those from below
-    and from above, ties sharing theirs; the ranks of a curve are sorted, and the curve whose list
-    comes first in the dictionary is the most extreme.
-    """
-    from scipy.stats import rankdata
-
-    n = len(curves)
-    below = rankdata(curves, axis=0)
-    ranks = np.sort(np.minimum(below, n + 1 - below), axis=1)
-    order = np.lexsort(ranks.T[::-1]) if ranks.shape[1] else np.arange(n)
-    ranks = ranks[order]
-    new = np.concatenate([[True], (ranks[1:] != ranks[:-1]).any(axis=1)])
-    last = np.append(np.flatnonzero(new)[1:], n)  # of every run of curves that tie
-    share = np.empty(n)
-    share[order] = last[np.cumsum(new) - 1] / n
-    return share
 
 
 def _by_rank(away: np.ndarray, level: float) -> tuple[float, np.ndarray, np.ndarray]:

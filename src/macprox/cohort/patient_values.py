@@ -1,0 +1,101 @@
+"""From many measures to one value a patient: lesions to slide, slides to patient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from macprox.cohort.columns import KEY, VALUES, sentences, table_of
+from macprox.cohort.patients import column_of, label_of, labels_in, named_rows, numbers_in
+from macprox.errors import CohortError
+
+WEIGHTLESS = "no source cells"
+
+
+def aggregate(
+    measures: pd.DataFrame, slides: pd.DataFrame, patient: str = "patient"
+) -> pd.DataFrame:
+    """Give every patient one value of everything that was measured.
+
+    Parameters
+    ----------
+    measures : DataFrame
+        Columns `MEASURES`: one row a slide (``lesion_id`` 0) or lesion and `KEY`. ``weight`` is as
+        a rule the number of source cells behind the value.
+    slides : DataFrame
+        ``slide_id`` and the patient. A measure of another slide takes no part.
+    patient : str
+        The column of patients in ``slides``.
+
+    Returns
+    -------
+    DataFrame
+        Columns `VALUES`. The lesions of a slide are averaged by weight to the slide, unless the
+        slide itself has a value of that `KEY`, which stands; slides are averaged by weight to the
+        patient, so that the value is that of the patient's cells. ``value_unweighted`` is the plain
+        mean of the slides. A value without weight (0, negative or NaN) never counts. Where nothing
+        remains the value is NaN, and ``reason`` holds the reasons of the measures.
+
+    Raises
+    ------
+    CohortError
+        If a column is missing, a slide belongs to two patients, or something was measured twice.
+    """
+    rows = _of_patients(measures, slides, patient)
+    found = [
+        _value_of(one) | dict(zip(("patient", *KEY), key, strict=True))
+        for key, one in rows.groupby(["patient", *KEY], dropna=False, sort=False)
+    ]
+    return table_of(found, VALUES)
+
+
+def _of_patients(measures: pd.DataFrame, slides: pd.DataFrame, patient: str) -> pd.DataFrame:
+    owners = named_rows(slides, patient)
+    names = list(labels_in(owners, "slide_id"))
+    owner: dict[str, str] = dict(zip(names, owners[patient], strict=True))
+    if len(owner) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise CohortError(f"Slide {twice!r} stands in two rows; a slide belongs to one patient.")
+    for name in ("slide_id", "lesion_id", *KEY, "reason"):
+        column_of(measures, name)
+    value, weight = numbers_in(measures, "value"), numbers_in(measures, "weight")
+    slide_ids = labels_in(measures, "slide_id")
+    rows = measures.assign(
+        slide_id=slide_ids,
+        patient=pd.Series(slide_ids).map(owner).to_numpy(),
+        value=value,
+        weight=weight,
+        counts=np.isfinite(value) & (weight > 0),
+    )
+    rows = rows[rows["patient"].notna()]
+    again = rows.duplicated(["slide_id", "lesion_id", *KEY])
+    if again.any():
+        one = rows[again].iloc[0]
+        raise CohortError(
+            f"Slide {one['slide_id']!r} has {one['statistic']!r} of {one['source']!r} and "
+            f"{one['target']!r} twice; expected one row a slide or lesion and measure. Give each "
+            "its own lesion_id, region or r_um."
+        )
+    return rows
+
+
+def _value_of(rows: pd.DataFrame) -> dict[str, Any]:
+    """Weighted and plain mean of the slides of one patient, and what is behind them."""
+    counting = rows[rows["counts"]]
+    whole = set(counting.loc[counting["lesion_id"] == 0, "slide_id"])
+    counting = counting[(counting["lesion_id"] == 0) | ~counting["slide_id"].isin(whole)]
+    if counting.empty:
+        reasons = sorted({text for text in map(label_of, rows["reason"]) if text})
+        return {"reason": sentences(*reasons) or WEIGHTLESS}
+    sums = counting.assign(product=counting["value"] * counting["weight"]).groupby("slide_id")
+    weights = sums["weight"].sum()
+    values = sums["product"].sum() / weights
+    return {
+        "value": float((values * weights).sum() / weights.sum()),
+        "value_unweighted": float(values.mean()),
+        "n_slides": len(values),
+        "n_lesions": int((counting["lesion_id"] > 0).sum()),
+        "weight": float(weights.sum()),
+    }
