@@ -90,8 +90,9 @@ def run_cohort(
     gathered = gather(_speaking(found, results), adjacent, study, options)
     found = silenced(found, gathered.silent)
     used = found if options.include_red else without_red(found)
-    slides, problems = _patients(sheet, _speaking(used, results), study.cohort)
-    everyone, _ = _patients(sheet, _speaking(found, results), study.cohort)
+    listed = _patients(sheet, _speaking(used, results), study.cohort)
+    everyone = _patients(sheet, _speaking(found, results), study.cohort).slides
+    slides = listed.slides
     values = patient_values(gathered.measures, slides, Roles.of(study))
     terms = _terms(study, sheet, options.named, values)
     answers = ask(gathered.measures, values, slides, terms)
@@ -104,10 +105,9 @@ def run_cohort(
     folder = results / COHORT_FOLDER
     for name, table in tables.items():
         write_parquet(folder / f"{name}.parquet", table)
-    write_json(
-        folder / FACTS_FILE, facts_of(study, terms, used, slides, [*problems, *gathered.problems])
-        | {"samples": sheet_from},
-    )  # fmt: skip
+    problems = [*listed.problems, *gathered.problems]
+    facts = {**facts_of(study, terms, used, slides, problems), "samples": sheet_from}
+    write_json(folder / FACTS_FILE, facts)
     result = CohortResult(folder)
     write_cohort_report(result, folder / REPORT_FILE)
     return result
@@ -135,7 +135,7 @@ def _speaking(found: Sequence[Found], results: Path) -> list[Found]:
 
 def _patients(
     sheet: pd.DataFrame, speaking: Sequence[Found], terms: CohortParameters
-) -> tuple[pd.DataFrame, list[str]]:
+) -> cohort.Sheet:
     columns = [*terms.covariates, *filter(None, (terms.time, terms.event))]
     group = terms.group if terms.group in sheet or terms.groups else None
     return cohort.patients_of(

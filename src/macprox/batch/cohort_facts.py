@@ -12,7 +12,7 @@ from macprox import __version__
 from macprox.batch.gathering import Found
 from macprox.claims import CLAIMS, Roles
 from macprox.claims.terms import LEVEL, Terms
-from macprox.cohort.patients import in_order, labels_in
+from macprox.cohort.patients import in_order, label_of, labels_in
 from macprox.pipeline.stages import versions
 from macprox.study import Study
 
@@ -61,7 +61,7 @@ def _of_slide(one: Found, slides: pd.DataFrame, terms: Terms) -> dict[str, Any]:
     return {
         **one.facts(),
         "patient": str(row["patient"].iloc[0]) if known else "",
-        "group": str(row[terms.group].iloc[0]) if known and terms.group is not None else "",
+        "group": label_of(row[terms.group].iloc[0]) if known and terms.group is not None else "",
         "used": known and not one.reason,
         "reason": reason,
     }

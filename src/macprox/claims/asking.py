@@ -12,15 +12,17 @@ import pandas as pd
 from macprox import cohort
 from macprox.claims import lesion_size
 from macprox.claims.catalogue import CLAIMS
-from macprox.claims.measures import KEY, TABLE
+from macprox.claims.measures import TABLE
 from macprox.claims.named import EXCESS
 from macprox.claims.slide import Roles
 from macprox.claims.terms import Terms
+from macprox.cohort import KEY
 from macprox.cohort.patients import in_order, labels_in
 
 BETWEEN, AGAINST_NOTHING = "between groups", "against nothing"
 ADJUSTED, MIXED, SURVIVAL = "adjusted", "mixed model", "survival"
 ASSOCIATION = "association"
+ALL_PATIENTS = "all patients"
 _CLAIMS = {claim.id: claim for claim in CLAIMS}
 
 
@@ -105,7 +107,7 @@ def people_of(slides: pd.DataFrame, values: pd.DataFrame, terms: Terms) -> pd.Da
 
 def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iterator[pd.DataFrame]:
     for key, of_key in values.groupby(list(KEY), dropna=False, sort=False):
-        labels = dict(zip(KEY, key, strict=True))
+        labels: dict[str, Any] = dict(zip(KEY, key, strict=True))
         tested, centred = _asked_of(labels)
         if not tested:
             continue
@@ -134,7 +136,7 @@ def _asked_of(labels: dict[str, Any]) -> tuple[bool, bool]:
 
 def _groups(frame: pd.DataFrame, terms: Terms) -> Iterator[tuple[str, pd.DataFrame]]:
     """All patients, and those of each group."""
-    yield "all patients", frame
+    yield ALL_PATIENTS, frame
     if terms.group is not None:
         labels = labels_in(frame, terms.group)
         for name in terms.groups or in_order(labels):
@@ -151,7 +153,13 @@ def _of_lesions(
     if not {x, y} <= set(wide.columns):
         return []
     regulatory = {"source": terms.roles.regulatory, "target": "lesion and outer margin"}
-    labels = {**dict.fromkeys(KEY, ""), "claim": "C7", "statistic": y, "r_um": np.nan, **regulatory}
+    labels: dict[str, Any] = {
+        **dict.fromkeys(KEY, ""),
+        "claim": "C7",
+        "statistic": y,
+        "r_um": np.nan,
+        **regulatory,
+    }
     lesions = lesion_table(measures, slides)
     found = [cohort.associate(wide, x, y, seed=terms.seed)]
     found.append(cohort.associate_within(lesions, x, y, "patient"))
@@ -205,13 +213,14 @@ def _survival(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> list[
             frame, "value", time=terms.time, event=terms.event, covariates=terms.covariates,
             seed=terms.seed,
         )  # fmt: skip
-        found.append(table.assign(**dict(zip(KEY, key, strict=True)), question=SURVIVAL))
+        labels: dict[str, Any] = dict(zip(KEY, key, strict=True))
+        found.append(table.assign(**labels, question=SURVIVAL))
     return found
 
 
 def _finished(tests: list[pd.DataFrame], terms: Terms) -> pd.DataFrame:
     """One table, with adjusted p values, and the answer marked."""
-    columns = [*cohort.TEST_COLUMNS, "question"]
+    columns = [*cohort.TESTS, "question"]
     if not tests:
         return pd.DataFrame(columns=columns).astype({"primary": bool})
     table = pd.concat(tests, ignore_index=True)
@@ -222,16 +231,20 @@ def _finished(tests: list[pd.DataFrame], terms: Terms) -> pd.DataFrame:
 
 
 def _curves(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+    """Every curve of every claim, whole; without groups all patients are one."""
+    group = terms.group or ALL_PATIENTS
+    if terms.group is None:
+        people = people.assign(**{ALL_PATIENTS: ALL_PATIENTS})
     found = []
     for claim in CLAIMS:
         of_claim = values[(values["claim"] == claim.id) & values["statistic"].isin(claim.curves)]
-        for (statistic, source, target), curve in of_claim.groupby(
-            ["statistic", "source", "target"], sort=False
-        ):
+        for key, curve in of_claim.groupby(["statistic", "source", "target"], sort=False):
             frame = curve[["patient", "r_um", "value"]].rename(columns={"r_um": "x"})
-            frame = frame.merge(people, on="patient", how="left")
-            table = cohort.compare_curves(frame, terms.group, seed=terms.seed)
-            labels = {"claim": claim.id, "statistic": statistic}
-            found.append(table.assign(**labels, source=source, target=target))
-    columns = list(cohort.CURVE_COLUMNS)
+            frame = frame.merge(people[["patient", group]], on="patient", how="left")
+            table = cohort.compare_curves(
+                frame, group, groups=terms.groups or None, seed=terms.seed
+            )
+            labels: dict[str, Any] = dict(zip(("statistic", "source", "target"), key, strict=True))
+            found.append(table.assign(**labels, claim=claim.id))
+    columns = list(cohort.CURVES)
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)

@@ -46,11 +46,11 @@ def _densities(slide: ClaimSlide) -> list[Row]:
     tissue_mm2 = slide.regions.observed.area / 1e6
     return [
         measure(
-            "C6", DENSITY, found.value, source=found.source, target=WINDOW,
+            "C6", DENSITY, found["value"], source=found["source"], target=WINDOW,
             slide_id=slide.slide_id, weight=tissue_mm2 or 1.0,
-            reason=found.reason if np.isnan(found.value) else "",
+            reason=found["reason"] if np.isnan(found["value"]) else "",
         )
-        for found in whole.drop_duplicates("source").itertuples()
+        for found in whole.drop_duplicates("source").to_dict("records")
     ]  # fmt: skip
 
 

@@ -22,10 +22,10 @@ def measure_slide(slide: ClaimSlide) -> list[Row]:
     regulatory = slide.is_a(slide.roles.regulatory) & (zones.in_core | zones.in_periphery)
     lesions = slide.regions.lesions()
     rows = []
-    for lesion in zones.areas.itertuples():
-        number = int(lesion.lesion_id)
+    for lesion in zones.areas.to_dict("records"):
+        number = int(lesion["lesion_id"])
         n = int((regulatory & (zones.lesion_id == number)).sum())
-        mm2 = (lesion.core_um2 + lesion.periphery_um2) / 1e6
+        mm2 = (lesion["core_um2"] + lesion["periphery_um2"]) / 1e6
         at = {"slide_id": slide.slide_id, "lesion_id": number, "weight": 1.0}
         rows.append(measure("C7", SIZE, float(np.log10(lesions[number].area)), **at))
         rows.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -92,7 +94,7 @@ def _curve(
     of_band = pd.Series(level).groupby(band).transform("mean").to_numpy()
     place = np.digitize(distance, CURVE_EDGES_UM) - 1
     rows = []
-    for k, (low, high) in enumerate(zip(CURVE_EDGES_UM[:-1], CURVE_EDGES_UM[1:], strict=True)):
+    for k, (low, high) in enumerate(pairwise(CURVE_EDGES_UM)):
         here = place == k
         n = int(here.sum())
         few = n < MIN_CURVE_CELLS

@@ -26,19 +26,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-KEY = ("claim", "statistic", "source", "target", "region", "compartment", "r_um")
+from macprox.cohort.columns import MEASURES
+
 WHOLE_SLIDE = 0
 TABLE = "table"  # the claim of a statistic that was asked for by its name
+_NUMBERS = ("r_um", "value", "weight")
 _DEFAULTS: dict[str, Any] = {
-    **dict.fromkeys(KEY[:-1], ""),
-    "r_um": np.nan,
-    "slide_id": "",
+    **dict.fromkeys(MEASURES, ""),
+    **dict.fromkeys(_NUMBERS, np.nan),
     "lesion_id": WHOLE_SLIDE,
-    "value": np.nan,
-    "weight": np.nan,
-    "reason": "",
 }
-COLUMNS = tuple(_DEFAULTS)
 
 Row = dict[str, Any]
 
@@ -53,6 +50,6 @@ def measure(claim: str, statistic: str, value: float, **facts: Any) -> Row:
 
 def to_measures(rows: Iterable[Row]) -> pd.DataFrame:
     """The table, with the same columns and dtypes whatever is in it."""
-    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    table = pd.DataFrame(list(rows), columns=list(MEASURES))
     kinds = {str: "object", int: "int64", float: "float64"}
     return table.astype({name: kinds[type(default)] for name, default in _DEFAULTS.items()})

@@ -61,12 +61,12 @@ class Named:
             return []
         return [
             measure(
-                TABLE, self.name, self._number(row), source=row.source, target=row.target,
-                region="" if self.region == ALL else self.region, r_um=row.r_um,
-                slide_id=slide.slide_id, weight=float(max(row.n_source, 1)),
+                TABLE, self.name, self._number(row), source=row["source"], target=row["target"],
+                region="" if self.region == ALL else self.region, r_um=row["r_um"],
+                slide_id=slide.slide_id, weight=float(max(row["n_source"], 1)),
                 reason=self._reason(row),
             )
-            for row in self._rows(slide).itertuples()
+            for row in self._rows(slide).to_dict("records")
         ]  # fmt: skip
 
     def unknown_in(self, tables: pd.DataFrame) -> CohortError:
@@ -91,13 +91,13 @@ class Named:
 
     def _number(self, row) -> float:
         if self.of == EXCESS:
-            return float(row.value - row.expected)
-        return float(row.ratio if self.of == RATIO else row.value)
+            return float(row["value"] - row["expected"])
+        return float(row["ratio"] if self.of == RATIO else row["value"])
 
     def _reason(self, row) -> str:
         if np.isfinite(self._number(row)):
             return ""
-        return row.reason or f"no expectation of {self.statistic} on this slide"
+        return row["reason"] or f"no expectation of {self.statistic} on this slide"
 
     def _rows(self, slide: ClaimSlide) -> pd.DataFrame:
         table = slide.statistics

@@ -27,23 +27,23 @@ def measure_slide(slide: ClaimSlide) -> list[Row]:
     raw = table[(table["roi_id"] == ALL) & (table["correction"] == "none")]
     position, lineage = raw[is_position(raw)], raw[is_lineage(raw)]
     rows: list[Row] = []
-    for found in position[position["statistic"] == "g"].itertuples():
-        rows += _rows(found, slide, ((G, found.value), (EXPECTED, found.expected)))
-        rows += _rows(found, slide, ((EXCESS, found.value - found.expected),))
-    for found in lineage[lineage["statistic"] == "g"].itertuples():
-        rows += _rows(found, slide, ((LINEAGE_EXCESS, found.value - found.expected),))
-    for found in position[position["statistic"] == NEAREST].itertuples():
-        excess = found.value - found.expected
-        rows += _rows(found, slide, ((NEAREST, found.value), (NEAREST_EXCESS, excess)))
+    for found in position[position["statistic"] == "g"].to_dict("records"):
+        rows += _rows(found, slide, ((G, found["value"]), (EXPECTED, found["expected"])))
+        rows += _rows(found, slide, ((EXCESS, found["value"] - found["expected"]),))
+    for found in lineage[lineage["statistic"] == "g"].to_dict("records"):
+        rows += _rows(found, slide, ((LINEAGE_EXCESS, found["value"] - found["expected"]),))
+    for found in position[position["statistic"] == NEAREST].to_dict("records"):
+        excess = found["value"] - found["expected"]
+        rows += _rows(found, slide, ((NEAREST, found["value"]), (NEAREST_EXCESS, excess)))
     return rows + _curve(slide)
 
 
 def _rows(found, slide: ClaimSlide, named: tuple[tuple[str, float], ...]) -> list[Row]:
     return [
         measure(
-            "C1", statistic, float(value), source=found.source, target=found.target,
-            r_um=found.r_um, slide_id=slide.slide_id, weight=float(found.n_source),
-            reason=found.reason if np.isnan(value) else "",
+            "C1", statistic, float(value), source=found["source"], target=found["target"],
+            r_um=found["r_um"], slide_id=slide.slide_id, weight=float(found["n_source"]),
+            reason=found["reason"] if np.isnan(value) else "",
         )
         for statistic, value in named
     ]  # fmt: skip

@@ -29,19 +29,19 @@ def _ratios(slide: ClaimSlide) -> list[Row]:
     rows = []
     for group in slide.roles.classes:
         of_group = slide.is_a(*group.phenotypes)
-        for lesion in zones.areas.itertuples():
-            here = of_group & (zones.lesion_id == lesion.lesion_id)
+        for lesion in zones.areas.to_dict("records"):
+            here = of_group & (zones.lesion_id == lesion["lesion_id"])
             n_core = int((here & zones.in_core).sum())
             n_periphery = int((here & zones.in_periphery).sum())
-            small = min(lesion.core_um2, lesion.periphery_um2) < MIN_AREA_UM2
+            small = min(lesion["core_um2"], lesion["periphery_um2"]) < MIN_AREA_UM2
             value, reason = np.nan, f"core or periphery below {MIN_AREA_UM2:g} um2"
             if not small:
-                core = (n_core + HALF) / lesion.core_um2
-                value, reason = np.log2((n_periphery + HALF) / lesion.periphery_um2 / core), ""
+                core = (n_core + HALF) / lesion["core_um2"]
+                value, reason = np.log2((n_periphery + HALF) / lesion["periphery_um2"] / core), ""
             rows.append(
                 measure(
                     "C2", RATIO, float(value), source=group.name, target="core",
-                    slide_id=slide.slide_id, lesion_id=int(lesion.lesion_id),
+                    slide_id=slide.slide_id, lesion_id=int(lesion["lesion_id"]),
                     weight=float(n_core + n_periphery), reason=reason,
                 )
             )  # fmt: skip
@@ -60,10 +60,10 @@ def _profile(slide: ClaimSlide) -> list[Row]:
     shown = table[(table["statistic"] == PROFILE) & table["source"].isin(classes)]
     return [
         measure(
-            "C2", CURVE, found.value, source=found.source, r_um=found.r_um,
-            slide_id=slide.slide_id, weight=float(area_of[found.r_um]), reason=found.reason,
+            "C2", CURVE, found["value"], source=found["source"], r_um=found["r_um"],
+            slide_id=slide.slide_id, weight=float(area_of[found["r_um"]]), reason=found["reason"],
         )
-        for found in shown[np.isfinite(shown["r_um"])].itertuples()
+        for found in shown[np.isfinite(shown["r_um"])].to_dict("records")
     ]  # fmt: skip
 
 

@@ -10,13 +10,15 @@ import pandas as pd
 
 from macprox import cohort
 from macprox.claims.asking import Answers, patient_values
-from macprox.claims.measures import KEY, measure, to_measures
+from macprox.claims.measures import measure, to_measures
 from macprox.claims.nearby import EXCESS
 from macprox.claims.terms import Terms
+from macprox.cohort import KEY
+from macprox.cohort.patients import in_order, labels_in
 
 AS_RUN, RADIUS, WEIGHTS, SLIDES = "as run", "radius", "weights", "with red slides"
 LEFT_OUT = "without one patient"
-COLUMNS = ("kind", "what", "change", *cohort.TEST_COLUMNS)
+COLUMNS = ("kind", "what", "change", *cohort.TESTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +108,22 @@ def _without_one(as_run: pd.DataFrame, terms: Terms) -> Iterator[Variant]:
     effects = {}
     for patient in as_run["patient"]:
         rest = as_run[as_run["patient"] != patient]
-        effects[patient] = cohort.effect_of(rest, "value", terms.group, terms.groups)
+        effects[patient] = _effect(rest, terms)
     known = {name: effect for name, effect in effects.items() if np.isfinite(effect)}
     if not known:
         return
     for patient in dict.fromkeys((min(known, key=known.get), max(known, key=known.get))):  # type: ignore[arg-type]
         yield LEFT_OUT, str(patient), np.nan, as_run[as_run["patient"] != patient]
+
+
+def _effect(patients: pd.DataFrame, terms: Terms) -> float:
+    """Difference in means of the first two groups; without groups the mean."""
+    if terms.group is None:
+        return float(patients["value"].mean())
+    labels = labels_in(patients, terms.group)
+    names = terms.groups or in_order(labels)
+    means = [patients.loc[labels == name, "value"].mean() for name in names[:2]]
+    return float(means[1] - means[0]) if len(means) == 2 else np.nan
 
 
 def _of_gates(varied: pd.DataFrame, slides: pd.DataFrame, terms: Terms) -> Iterator[Variant]:
@@ -125,10 +137,10 @@ def _of_gates(varied: pd.DataFrame, slides: pd.DataFrame, terms: Terms) -> Itera
     for (kind, what, change), rows in moved.groupby(["kind", "what", "change"], sort=False):
         measures = to_measures(
             measure(
-                "C1", EXCESS, row.value - row.expected, source=row.source, target=row.target,
-                r_um=row.r_um, slide_id=row.slide_id, weight=float(row.n_source),
+                "C1", EXCESS, row["value"] - row["expected"], source=row["source"], target=row["target"],
+                r_um=row["r_um"], slide_id=row["slide_id"], weight=float(row["n_source"]),
             )
-            for row in rows.itertuples()
+            for row in rows.to_dict("records")
         )  # fmt: skip
         yield (
             str(kind),

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from macprox.claims.measures import KEY, TABLE
+from macprox.claims.measures import TABLE
 from macprox.claims.named import Named
 from macprox.claims.nearby import EXCESS
 from macprox.claims.slide import Roles
+from macprox.cohort import KEY
 from macprox.errors import CohortError
 
 LEVEL = 0.95
