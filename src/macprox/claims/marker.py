@@ -65,7 +65,7 @@ def _column(slide: ClaimSlide) -> str:
 
 def _bands(cells: pd.DataFrame) -> np.ndarray:
     """Depth in the tumour, in bands: the marker may follow the border, and macrophages too."""
-    depth = cells["tumour_border_distance_um"] if "tumour_border_distance_um" in cells else 0.0
+    depth = cells.get("tumour_border_distance_um", 0.0)
     band = np.floor(np.asarray(depth, dtype=float) / BORDER_BAND_UM)
     return np.broadcast_to(np.nan_to_num(band), len(cells)).astype(int)
 

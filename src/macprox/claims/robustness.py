@@ -96,9 +96,9 @@ def _radii(answers: Answers, terms: Terms) -> Iterator[Variant]:
     alike = pd.Series(True, index=values.index)
     for column in KEY[:-1]:
         alike &= values[column] == terms.primary[column]
-    for r_um, of_radius in values[alike & values["r_um"].notna()].groupby("r_um"):
-        frame = of_radius[["patient", "value"]].merge(answers.patients, on="patient", how="left")
-        yield RADIUS, "", float(r_um), frame
+    for r_um in sorted(set(values.loc[alike, "r_um"].dropna())):
+        of_radius = values.loc[alike & (values["r_um"] == r_um), ["patient", "value"]]
+        yield RADIUS, "", float(r_um), of_radius.merge(answers.patients, on="patient", how="left")
 
 
 def _without_one(as_run: pd.DataFrame, terms: Terms) -> Iterator[Variant]:
@@ -137,8 +137,8 @@ def _of_gates(varied: pd.DataFrame, slides: pd.DataFrame, terms: Terms) -> Itera
     for (kind, what, change), rows in moved.groupby(["kind", "what", "change"], sort=False):
         measures = to_measures(
             measure(
-                "C1", EXCESS, row["value"] - row["expected"], source=row["source"], target=row["target"],
-                r_um=row["r_um"], slide_id=row["slide_id"], weight=float(row["n_source"]),
+                "C1", EXCESS, row["value"] - row["expected"], source=row["source"],
+                target=row["target"], r_um=row["r_um"], slide_id=row["slide_id"], weight=float(row["n_source"]),
             )
             for row in rows.to_dict("records")
         )  # fmt: skip
