@@ -22,6 +22,11 @@ ARTEFACT_FRAC = 0.01  # of the counted tissue, from here on; ours, as are those 
 SATURATED_FRAC = 0.001  # of the tissue's pixels, at a channel's highest value
 AUTOFLUORESCENT_FRAC = 0.05  # of the counted cells, bright in the blank channel
 ODD_CELLS_FRAC = 0.01  # of the counted cells, from here on: clumps, giant nuclei, streaks
+# Of a lesion: share of tumour-marker cells in the 30 um inside its border less that outside it.
+# Ours, by looking: borders that macprox finds have 0.28 to 0.81 in eleven breast images and 0.93
+# or more in simulated lung; moved aside by 30 um, 75 % of them fall below, by 60 um all.
+MIN_BORDER_CONTRAST = 0.25
+UNCLEAR_BORDER_FRAC = 0.25  # of the tumour's area, in lesions below that contrast, from here on
 
 INFO, WARNING, STOP = "info", "warning", "stop"
 LEVELS = (STOP, WARNING, INFO)  # the worst first

@@ -100,6 +100,10 @@ class SlideResult:
         """Where each marker becomes positive, and who says so."""
         return self._table(self.folder.gates)
 
+    def lesions(self) -> pd.DataFrame:
+        """The connected pieces of tumour, one a row: size, depth, cells, clarity of the border."""
+        return self._table(self.folder.lesions)
+
     def statistics(self) -> pd.DataFrame:
         """The tidy statistics table, one number a row."""
         return self._table(self.folder.statistics)

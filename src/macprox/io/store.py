@@ -54,6 +54,10 @@ class SlideFolder:
         return self.path / "regions.geojson"
 
     @property
+    def lesions(self) -> Path:
+        return self.path / "lesions.parquet"
+
+    @property
     def quality(self) -> Path:
         return self.path / "quality.geojson"
 

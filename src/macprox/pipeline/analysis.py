@@ -14,6 +14,7 @@ from macprox.pipeline.areas import content_hash
 from macprox.pipeline.artefacts import facts_of
 from macprox.pipeline.calling import CalledCells, Caller
 from macprox.pipeline.damage import damage_facts
+from macprox.pipeline.lesions import lesion_table
 from macprox.pipeline.odd_cells import macrophages_without_nucleus
 from macprox.pipeline.quality_gate import slide_quality
 from macprox.pipeline.redrawing.stage import measurements_of
@@ -70,7 +71,7 @@ def review_facts(folder: SlideFolder) -> dict[str, Any]:
 def analyse_slide(
     study: Study, folder: SlideFolder, manifest: dict[str, Any], corrections: Corrections
 ) -> dict[str, Any]:
-    """Write gates, regions, cells and statistics; return what the manifest should say of them.
+    """Write gates, areas, cells and statistics; return what the manifest should say of them.
 
     The corrections are those of the stage's fingerprint: the log may grow meanwhile.
     """
@@ -87,6 +88,8 @@ def analyse_slide(
     )  # fmt: skip
     write_parquet(folder.gates, called.gates)
     write_regions(folder.regions, regions, source["pixel_size_um"])
+    lesions = lesion_table(called, study)
+    write_parquet(folder.lesions, lesions)
     write_parquet(folder.cells, _with_columns_of(cells, counted))
     write_parquet(folder.statistics, statistics)
     lost = [*manifest.get("lost_redraws", []), *_lost(called, study, corrections)]
@@ -100,7 +103,7 @@ def analyse_slide(
         "artefacts": found,
         "damaged": known["damaged"],
         "sensitivity": _sensitivity(counted, study, regions),
-        "quality": slide_quality(observed, regions, study, known, lost),
+        "quality": slide_quality(observed, regions, study, known, lost, lesions),
         "lost_edits": lost,
         "warnings": [*called.areas.messages, *lost],
     }

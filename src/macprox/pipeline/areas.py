@@ -19,10 +19,10 @@ from macprox.io.region_files import read_artefacts, read_regions
 from macprox.io.store import SlideFolder
 from macprox.pipeline.damage import DAMAGED, damaged_area
 from macprox.pipeline.kept import Kept
-from macprox.regions import Regions, tumour_region
+from macprox.regions import Regions, place_by_lesion, tumour_region
 from macprox.regions.model import Known
-from macprox.spatial import annotate_regions
 from macprox.study import Study
+from macprox.window.border import zone_of
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Placed:
     areas : Areas
     columns : DataFrame
         One row a cell: ``in_window, excluded, lesion_id, compartment,
-        tumour_border_distance_um, region``.
+        tumour_border_distance_um, nearest_lesion_id, relative_depth, region``.
     """
 
     areas: Areas
@@ -137,11 +137,12 @@ class AreaFinder:
         return Areas(regions, tissue.messages)
 
     def _place(self, areas: Areas) -> Placed:
-        located = areas.regions.locate(self._xy_um, self._known)
+        regions = areas.regions
+        located = regions.locate(self._xy_um, self._known)
+        depth = place_by_lesion(self._xy_um, regions, located["lesion_id"].to_numpy())
+        region = zone_of(depth["tumour_border_distance_um"].to_numpy(), regions.margin_um)
         columns = located[["in_window", "excluded", "lesion_id", "compartment"]]
-        places = columns.assign(x_um=self._xy_um[:, 0], y_um=self._xy_um[:, 1])
-        tumour, margin_um = areas.regions.tumour, areas.regions.margin_um
-        columns = annotate_regions(places, tumour, margin_um).drop(columns=["x_um", "y_um"])
+        columns = columns.assign(**depth, region=region.astype(str))
         return Placed(areas, columns)
 
 

@@ -113,7 +113,7 @@ class Caller:
         factors = dict(gate_factors or {})
         gating = dict(corrections.gates), factors
         cells, gates = self._gated.get(gating, lambda: self._gate(corrections, factors))
-        placed = self._finder.find(corrections, self._carries_tumour_marker(cells))
+        placed = self._finder.find(corrections, carries_tumour_marker(cells, self._study))
         named = self._named.get((gating, placed), lambda: self._name(cells, placed))
         edited, lost_edits = apply_to_cells(named, corrections)
         return CalledCells(edited, gates.copy(), placed.areas, self._artefacts, lost_edits)
@@ -156,12 +156,6 @@ class Caller:
         gates["value"] += change * gates["value"].abs()  # up is stricter, below 0 too
         return apply_gates(self._cells, gates).assign(af_suspect=self._af_suspect), gates
 
-    def _carries_tumour_marker(self, cells: pd.DataFrame) -> np.ndarray:
-        rule = self._study.tumour_marker_rule
-        if rule is None:
-            return np.zeros(len(cells), bool)
-        return rule.evaluate(_positive(cells, self._study), {})
-
     def _name(self, cells: pd.DataFrame, placed: Placed) -> pd.DataFrame:
         cells = cells.assign(**{str(name): column.array for name, column in placed.columns.items()})
         phenotype = call_phenotypes(
@@ -193,6 +187,14 @@ def call_cells(
     """
     corrections = EditLog(folder.edits).corrections()
     return Caller(cells, study, folder, source).call(corrections, gate_factors)
+
+
+def carries_tumour_marker(cells: pd.DataFrame, study: Study) -> np.ndarray:
+    """``(n,)`` bool: the tumour's markers are as its rule asks, wherever the cell lies."""
+    rule = study.tumour_marker_rule
+    if rule is None:
+        return np.zeros(len(cells), bool)
+    return rule.evaluate(_positive(cells, study), {})
 
 
 def _positive(cells: pd.DataFrame, study: Study) -> dict[str, np.ndarray]:

@@ -24,6 +24,7 @@ from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder
 from macprox.io.tables import ColumnMapping, read_cells
 from macprox.phenotype.gate_table import GATE_COLUMNS
 from macprox.pipeline.contents import write_contents
+from macprox.pipeline.lesions import LESION_COLUMNS
 from macprox.pipeline.marks import GIVEN_FORMAT, given_mark
 from macprox.pipeline.quality_gate import extent_flags
 from macprox.pipeline.run import refresh_report
@@ -151,6 +152,7 @@ def _one_slide(
         write_parquet(folder.cells, cells)
         write_parquet(folder.gates, pd.DataFrame(columns=list(GATE_COLUMNS)))
         write_regions(folder.regions, Regions(tissue_window=area), origin["pixel_size_um"])
+        write_parquet(folder.lesions, pd.DataFrame(columns=list(LESION_COLUMNS)))
         write_parquet(folder.statistics, statistics)
         ledger.note(**_facts(cells, area, strata, request.target))
     ledger.note_light()

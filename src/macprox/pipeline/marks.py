@@ -67,7 +67,7 @@ def analysis_mark(study: Study, folder: SlideFolder, cells: str, corrections: Co
 # The manifest says what was done, not what somebody deleted since.
 def has_tables(folder: SlideFolder) -> bool:
     """Whether the analysis's files are there."""
-    tables = folder.cells, folder.gates, folder.regions, folder.statistics
+    tables = folder.cells, folder.gates, folder.regions, folder.lesions, folder.statistics
     return all(path.exists() for path in tables)
 
 

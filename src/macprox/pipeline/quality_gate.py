@@ -9,6 +9,7 @@ import pandas as pd
 
 from macprox.image.quality import artefact_flags, clipping_flags, scale_flags
 from macprox.pipeline.damage import damage_flags
+from macprox.pipeline.lesions import border_flags
 from macprox.pipeline.odd_cells import odd_cell_flags, streak_flags
 from macprox.quality import (
     AUTOFLUORESCENT_FRAC,
@@ -32,6 +33,7 @@ def slide_quality(
     study: Study,
     manifest: dict[str, Any],
     lost: Sequence[str],
+    lesions: pd.DataFrame,
 ) -> list[dict[str, Any]]:
     """Flags of the pixels (survey), of the segmentation, and of what came out.
 
@@ -45,12 +47,15 @@ def slide_quality(
         Facts of the earlier stages, and the ``artefacts`` and ``damaged`` of this one.
     lost : sequence of str
         Decisions of the review that hold for nothing any more.
+    lesions : DataFrame
+        `macprox.pipeline.lesions.lesion_table`.
     """
     flags = damage_flags(manifest["source"], manifest["damaged"])
     flags += [QualityFlag(**flag) for flag in manifest.get("survey_quality", [])]
     flags += scale_flags(manifest["source"]["pixel_size_um"])
     flags += extent_flags(regions)
     flags += tumour_flags(observed, regions, study)
+    flags += border_flags(lesions)
     flags += _segmentation_flags(manifest.get("segmentation", {}), len(observed), study)
     flags += artefact_flags(manifest["artefacts"])
     clipped = {name: cut["tissue_frac"] for name, cut in manifest.get("clipped", {}).items()}

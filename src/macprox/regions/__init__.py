@@ -1,4 +1,7 @@
-"""Tumour, margin, airspace, exclusions: polygons in micrometres and what lies in them."""
+"""Tumour, margin, airspace, exclusions: polygons in micrometres and what lies in them.
+
+Lesions are the tumour's pieces, with their depth; areas of every place are what densities need.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -12,13 +15,29 @@ __all__ = [
     "RegionParameters",
     "Regions",
     "TumourProposal",
+    "area_by_place",
+    "border_clarity",
+    "half_width_um",
+    "lesion_shapes",
+    "lesion_zone_areas",
+    "lesion_zone_of",
     "mask_from_polygons",
+    "nearest_lesion",
+    "place_by_lesion",
     "polygons_from_mask",
     "tumour_region",
 ]
 
 if TYPE_CHECKING:
+    from macprox.regions.clarity import border_clarity
     from macprox.regions.contours import mask_from_polygons, polygons_from_mask
+    from macprox.regions.extent import (
+        area_by_place,
+        half_width_um,
+        lesion_zone_areas,
+        lesion_zone_of,
+    )
+    from macprox.regions.lesions import lesion_shapes, nearest_lesion, place_by_lesion
     from macprox.regions.model import Regions
     from macprox.regions.tumour import TumourProposal, tumour_region
 
@@ -27,6 +46,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "model": ["Regions"],
         "tumour": ["TumourProposal", "tumour_region"],
+        "lesions": ["lesion_shapes", "nearest_lesion", "place_by_lesion"],
+        "extent": ["area_by_place", "half_width_um", "lesion_zone_areas", "lesion_zone_of"],
+        "clarity": ["border_clarity"],
         "contours": ["polygons_from_mask", "mask_from_polygons"],
     },
 )

@@ -72,7 +72,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from macprox.spatial.border import area_below_um2, signed_distance, zone_of
+    from macprox.spatial.border import area_below_um2
     from macprox.spatial.calibration.calibrate import calibrate
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
     from macprox.spatial.functions.co_occurrence import co_occurrence
@@ -114,6 +114,7 @@ if TYPE_CHECKING:
         slide_statistics,
     )
     from macprox.spatial.table import COLUMNS
+    from macprox.window.border import signed_distance, zone_of
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,

@@ -9,9 +9,9 @@ import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
 from macprox.celltable import centroids_um, count_column, nearest_column, slugs
-from macprox.spatial.border import signed_distance, zone_of
 from macprox.spatial.pattern import pattern_of
 from macprox.spatial.search.neighbours import checked_radii, count_in_groups, nearest_in_groups
+from macprox.window.border import signed_distance, zone_of
 
 
 def annotate(

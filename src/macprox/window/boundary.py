@@ -24,6 +24,7 @@ class Boundary:
 
     segments: np.ndarray = field(repr=False)  # (n, 4): x0, y0, x1, y1, in tree order
     boxes: np.ndarray = field(repr=False)  # (2 * n_leaves, 4): x_min, y_min, x_max, y_max
+    number: np.ndarray = field(repr=False)  # (n,): which of the given segments each one is
 
     @classmethod
     def from_geometry(cls, geometry: BaseGeometry) -> Boundary:
@@ -33,7 +34,8 @@ class Boundary:
     @classmethod
     def from_segments(cls, segments: np.ndarray) -> Boundary:
         """From ``(n, 2, 2)`` ends (x, y)."""
-        segments = segments[np.argsort(morton(segments.mean(axis=1)), kind="stable")]
+        number = np.argsort(morton(segments.mean(axis=1)), kind="stable")
+        segments = segments[number]
         n_leaves = 1 << max(0, int(np.ceil(np.log2(max(1, len(segments) / LEAF)))))
         low = np.full((n_leaves * LEAF, 2), np.inf)
         high = np.full((n_leaves * LEAF, 2), -np.inf)
@@ -48,17 +50,35 @@ class Boundary:
             boxes[first // 2 : first, :2] = children[:, :, :2].min(axis=1)
             boxes[first // 2 : first, 2:] = children[:, :, 2:].max(axis=1)
             first //= 2
-        return cls(np.ascontiguousarray(segments.reshape(-1, 4)), boxes)
+        return cls(np.ascontiguousarray(segments.reshape(-1, 4)), boxes, number)
 
     def distance_um(self, xy: np.ndarray) -> np.ndarray:
         """Distance of ``(n, 2)`` points to the nearest segment: ``(n,)``, NaN for NaN points."""
-        distance = np.full(len(xy), np.nan)
+        return self.nearest(xy)[0]
+
+    def nearest(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distance to the nearest segment, and which of the given segments that is.
+
+        Parameters
+        ----------
+        xy : (n, 2) float
+
+        Returns
+        -------
+        distance_um : (n,) float
+            NaN for NaN points, and for all where there are no segments.
+        segment : (n,) int64
+            Its place among those given, -1 where there is none. Of several equally near, any.
+        """
+        distance, segment = np.full(len(xy), np.nan), np.full(len(xy), -1, dtype=np.int64)
         finite = np.flatnonzero(np.isfinite(xy).all(axis=1))
         if len(finite) and len(self.segments):
             # In the order of the curve, so that one answer is a good first bound for the next.
             order = finite[np.argsort(morton(xy[finite]), kind="stable")]
-            distance[order] = _distances(np.ascontiguousarray(xy[order]), self.segments, self.boxes)
-        return distance
+            points = np.ascontiguousarray(xy[order])
+            distance[order], found = _nearest(points, self.segments, self.boxes)
+            segment[order] = self.number[found]
+        return distance, segment
 
 
 def morton(xy: np.ndarray) -> np.ndarray:
@@ -95,9 +115,9 @@ def _to_box(x, y, box):
 
 
 @numba.njit(nogil=True, cache=True)
-def _distances(xy, segments, boxes):
+def _nearest(xy, segments, boxes):
     n_leaves = len(boxes) // 2
-    out = np.empty(len(xy))
+    distance, found = np.empty(len(xy)), np.empty(len(xy), np.int64)
     node_stack, bound_stack = np.empty(64, np.int64), np.empty(64)
     nearest = 0
     for i in range(len(xy)):
@@ -124,5 +144,5 @@ def _distances(xy, segments, boxes):
             node_stack[depth], bound_stack[depth] = left, d_left
             node_stack[depth + 1], bound_stack[depth + 1] = right, d_right
             depth += 2
-        out[i] = np.sqrt(best)
-    return out
+        distance[i], found[i] = np.sqrt(best), nearest
+    return distance, found
