@@ -105,4 +105,4 @@ def sample_of(samples: pd.DataFrame | None, slide_id: str) -> dict[str, Any]:
     if row.empty:
         return {"patient": None, "sample": {}}
     facts = row.iloc[0].to_dict()
-    return {"patient": facts.get("patient"), "sample": facts}
+    return {"patient": facts.get("patient") or None, "sample": facts}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from macprox.pipeline.calling import CalledCells, carries_tumour_marker
 from macprox.quality import MIN_BORDER_CONTRAST, UNCLEAR_BORDER_FRAC, QualityFlag
-from macprox.regions import border_clarity, lesion_shapes
+from macprox.regions import Regions, border_clarity, lesion_shapes
 from macprox.regions.clarity import CLARITY_COLUMNS
 from macprox.regions.lesions import SHAPE_COLUMNS
 from macprox.study import Study
@@ -24,20 +24,42 @@ def lesion_table(called: CalledCells, study: Study) -> pd.DataFrame:
     held to be clear or not by the markers of all observed cells, not by their phenotypes, whose
     rules may ask for the very region that is in question.
     """
-    shapes, observed = lesion_shapes(called.regions), called.observed
-    counted = called.counted(study)
+    has_rule = study.tumour_marker_rule is not None
+    carriers = carries_tumour_marker(called.observed, study) if has_rule else None
+    return lesions_of(called.regions, called.observed, called.counted(study), study, carriers)
+
+
+def lesions_of(
+    regions: Regions,
+    observed: pd.DataFrame,
+    counted: pd.DataFrame,
+    study: Study,
+    carries_marker: np.ndarray | None,
+) -> pd.DataFrame:
+    """One row a lesion, columns `LESION_COLUMNS`.
+
+    Parameters
+    ----------
+    regions : Regions
+    observed, counted : DataFrame
+        Cells inside the window, and those of them that take part in statistics.
+    study : Study
+    carries_marker : (n_observed,) bool or None
+        Who is held to be tumour, wherever it lies; None where nothing says so.
+    """
+    shapes = lesion_shapes(regions)
     lesion_ids = shapes["lesion_id"].tolist()
-    sides = observed[["nearest_lesion_id", "tumour_border_distance_um"]].assign(
-        carries_marker=carries_tumour_marker(observed, study),
+    sides = observed.reindex(columns=["nearest_lesion_id", "tumour_border_distance_um"]).assign(
+        carries_marker=False if carries_marker is None else carries_marker,
         is_macrophage=observed["phenotype"].isin(study.proximity.macrophages),
     )
     clarity = border_clarity(sides, lesion_ids)
-    if study.tumour_marker_rule is None:
+    if carries_marker is None:
         clarity[["marker_inside", "marker_outside", "border_contrast"]] = np.nan
         clarity["no_clear_border"], clarity["reason"] = pd.NA, NO_RULE
     is_tumour = counted["phenotype"] == study.proximity.tumour
     table = shapes.assign(
-        slide_id=str(called.cells["slide_id"].iloc[0]) if len(called.cells) else "",
+        slide_id=str(observed["slide_id"].iloc[0]) if len(observed) else "",
         n_cells=_per_lesion(counted, lesion_ids),
         n_tumour_cells=_per_lesion(counted[is_tumour], lesion_ids),
     )

@@ -1,6 +1,17 @@
 """Cell tables made by other tools: recognised by content, units read and never guessed."""
 
-from macprox.io.tables.layouts import ColumnMapping
-from macprox.io.tables.read import read_cells
+from macprox.io.tables.mapping import ColumnMapping
+from macprox.io.tables.positivity import signs_of
+from macprox.io.tables.read import GivenCells, read_cells, read_given
+from macprox.io.tables.sheet import SAMPLE_FILE, read_foreign_sheet, samples_of_slides
 
-__all__ = ["ColumnMapping", "read_cells"]
+__all__ = [
+    "SAMPLE_FILE",
+    "ColumnMapping",
+    "GivenCells",
+    "read_cells",
+    "read_foreign_sheet",
+    "read_given",
+    "samples_of_slides",
+    "signs_of",
+]

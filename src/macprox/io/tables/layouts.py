@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from macprox.errors import TableError, shortened
+from macprox.errors import TableError
+from macprox.io.tables.guesses import phenotype_column, position_columns, slide_column
+from macprox.io.tables.mapping import ColumnMapping, listed
 from macprox.io.tables.text import Header, plain
 
 Unit = Literal["um", "px"]
-# Columns in which tools without a convention keep the phenotype.
-_PHENOTYPE_NAMES = (
-    *("phenotype", "cell type", "celltype", "cell class", "classification", "class"),
-    *("detailed cell type", "broad cell type", "cluster"),
-)
 _POSITIVE = re.compile(r"^(?P<marker>.+?)( opal \d+| \S*dapi\S*)? positive( classification)?$")
-
-
-@dataclass(frozen=True)
-class ColumnMapping:
-    """Which column holds what, where a table does not say it in a known way.
-
-    Parameters
-    ----------
-    x, y : str, optional
-        Centroids. The unit is read from the name ("x_um", "Centroid X px"); where the name
-        says none, a pixel size must be given: 1 means that they are micrometres already.
-    phenotype : str or tuple of str, optional
-        One column of names, or several of positivity (``"CD8+"``/``"CD8-"``, or 1/0), whose
-        positive ones are joined: ``"CD3+ CD8+"``.
-    slide, roi, cell_id, tissue_category : str, optional
-    """
-
-    x: str | None = None
-    y: str | None = None
-    phenotype: str | tuple[str, ...] | None = None
-    slide: str | None = None
-    roi: str | None = None
-    cell_id: str | None = None
-    tissue_category: str | None = None
+_BEFORE_MARKER = re.compile(r"^(phenotype|is|has|pos|positive|expr|call)[ ._-]+", re.IGNORECASE)
+_AFTER_MARKER = re.compile(
+    r"[ .(_-]*(?:Opal|Positiv)|[ .(_-]+pos(?![a-z])|(?<=\w)\+|[ ._-]+(?:call|status)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +68,6 @@ def layout_of(header: Header, mapping: ColumnMapping | None) -> Layout:
         If neither the table nor the mapping says where positions and phenotypes are.
     """
     mapping = mapping or ColumnMapping()
-    _require_present(header, mapping)
     layout = next((found for recognise in RECOGNISERS if (found := recognise(header))), None)
     if mapping.x or mapping.y:
         if not (mapping.x and mapping.y):
@@ -103,7 +79,7 @@ def layout_of(header: Header, mapping: ColumnMapping | None) -> Layout:
     if layout is None:
         raise TableError(
             f"{header.path}: no table of a known tool. Say where the positions are with --x and "
-            f"--y, and --phenotype; it has {_listed(header.columns)}."
+            f"--y, and --phenotype; it has {listed(header.columns)}."
         )
     given = {
         name: getattr(mapping, name)
@@ -112,35 +88,12 @@ def layout_of(header: Header, mapping: ColumnMapping | None) -> Layout:
     }
     layout = replace(layout, **given)
     if mapping.phenotype:
-        names = mapping.phenotype
-        layout = replace(layout, phenotype=(names,) if isinstance(names, str) else tuple(names))
+        layout = replace(layout, phenotype=mapping.phenotypes)
+    if layout.slide is None:
+        layout = replace(layout, slide=slide_column(header, layout.roi))
     if not layout.phenotype:
-        layout = replace(layout, phenotype=(_guessed_phenotype(header),))
+        layout = replace(layout, phenotype=(phenotype_column(header),))
     return layout
-
-
-def _require_present(header: Header, mapping: ColumnMapping) -> None:
-    asked: list[str] = []
-    for item in fields(mapping):
-        value = getattr(mapping, item.name)
-        asked.extend((value,) if isinstance(value, str) else value or ())
-    missing = [name for name in asked if name not in header.columns]
-    if missing:
-        raise TableError(
-            f"{header.path} has no column {', '.join(map(repr, missing))}; it has "
-            f"{_listed(header.columns)}."
-        )
-
-
-def _guessed_phenotype(header: Header) -> str:
-    candidates = [name for name in header.columns if plain(name) in _PHENOTYPE_NAMES]
-    if len(candidates) == 1:
-        return candidates[0]
-    found = f"{_listed(candidates)} could be it" if candidates else "no column looks like it"
-    raise TableError(
-        f"{header.path}: which column is the phenotype? {found}. Name it with --phenotype; it has "
-        f"{_listed(header.columns)}."
-    )
 
 
 def _unit_of(name: str) -> Unit | None:
@@ -150,11 +103,6 @@ def _unit_of(name: str) -> Unit | None:
     if {"px", "pixel", "pixels"} & set(words):
         return "px"
     return None
-
-
-def _listed(columns) -> str:
-    shown = [shortened(repr(name), 32) for name in columns[:12]]
-    return ", ".join(shown) + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
 
 
 def _macprox(header: Header) -> Layout | None:
@@ -259,10 +207,11 @@ def positivity_marker(column: str) -> str:
 
     Examples
     --------
-    >>> positivity_marker("CD3..Opal.570..Positive"), positivity_marker("CD8 Positive")
-    ('CD3', 'CD8')
+    >>> positivity_marker("CD3..Opal.570..Positive"), positivity_marker("phenotype_cd8")
+    ('CD3', 'cd8')
     """
-    return re.split(r"[ .(_-]*(?:Opal|Positive)", column, flags=re.IGNORECASE)[0] or column
+    bare = _BEFORE_MARKER.sub("", column)
+    return _AFTER_MARKER.split(bare)[0] or column
 
 
 def _mcmicro(header: Header) -> Layout | None:
@@ -284,4 +233,19 @@ def _mcmicro(header: Header) -> Layout | None:
     )
 
 
-RECOGNISERS = (_macprox, _inform, _qupath, _halo, _mcmicro)
+def _named_plainly(header: Header) -> Layout | None:
+    """No tool's convention, but columns that can only be positions."""
+    found = position_columns(header)
+    if found is None:
+        return None
+    units = {_unit_of(name) for name in found}
+    return Layout(
+        tool="a table",
+        x=(found[0],),
+        y=(found[1],),
+        unit=units.pop() if len(units) == 1 else None,
+        tissue_category=header.find("tissue category"),
+    )
+
+
+RECOGNISERS = (_macprox, _inform, _qupath, _halo, _mcmicro, _named_plainly)

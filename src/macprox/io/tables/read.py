@@ -1,22 +1,56 @@
-"""`read_cells`: tables of other tools as cell tables."""
+"""`read_cells`: tables of other tools as cell tables; `read_given`: and what they say of slides."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from macprox.celltable import OTHER, REQUIRED_COLUMNS, validate
+from macprox.celltable import OTHER, REQUIRED_COLUMNS, positive_column, validate
 from macprox.errors import TableError, reason_of, shortened
-from macprox.io.slide_names import slide_id_of
-from macprox.io.tables.layouts import ColumnMapping, Layout, layout_of, positivity_marker
+from macprox.io.slide_names import slide_id_of, unique_slide_ids
+from macprox.io.tables import positivity
+from macprox.io.tables.facts import facts_of, one_row_a_slide
+from macprox.io.tables.layouts import Layout, layout_of
+from macprox.io.tables.mapping import ColumnMapping, require_present
 from macprox.io.tables.text import Header, numbers, read_columns, read_header, table_stem
 
 _IMAGE_SUFFIX = re.compile(r"[.,]im3$", re.IGNORECASE)  # comma: a table in a comma locale
+_POSITIVE_COLUMN = re.compile(r"(?P<marker>.+)_positive")
+
+
+@dataclass(frozen=True, eq=False)
+class GivenCells:
+    """What tables say.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        See `read_cells`.
+    markers : dict of str to str
+        By marker as the tables spell it, the column of the cells that says who is positive.
+    facts : DataFrame
+        One row a slide: ``slide_id`` and the fact columns that the mapping names, as text.
+    """
+
+    cells: pd.DataFrame
+    markers: dict[str, str]
+    facts: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class _One:
+    """What one file says."""
+
+    path: Path
+    cells: pd.DataFrame
+    markers: dict[str, str]
+    facts: pd.DataFrame
 
 
 def read_cells(
@@ -28,7 +62,8 @@ def read_cells(
     """Read one cell table out of the tables of any tool.
 
     Recognised by their columns: macprox (CSV, Parquet), inForm (single fields, merges,
-    consolidated), QuPath, HALO, MCMICRO, histoCAT. Anything else needs a mapping.
+    consolidated), QuPath, HALO, MCMICRO, histoCAT, and columns that are plainly called x and y.
+    Anything else needs a mapping.
 
     Parameters
     ----------
@@ -43,15 +78,37 @@ def read_cells(
     -------
     DataFrame
         ``slide_id, roi_id, cell_id, x_um, y_um, phenotype`` and, where the table has it,
-        ``tissue_category``. A cell without a phenotype is ``"Other"``. ``cell_id`` is the
-        table's where that is a number and unique on the slide, else 1..N; then the table's
-        own is kept in ``source_cell_id``. macprox's tables keep all their columns.
+        ``tissue_category``. A cell without a phenotype is ``"Other"``. Where markers are known,
+        from columns of positivity or from names such as ``"CK+CD8-"``, ``<marker>_positive``.
+        ``cell_id`` is the table's where that is a number and unique on the slide, else 1..N; then
+        the table's own is kept in ``source_cell_id``. macprox's tables keep all their columns.
 
     Raises
     ------
     TableError
         If a table is not recognised, has no rows or no finite position, lacks a unit, or
-        brings the same cell twice.
+        brings the same cell twice; if two tables bring the same field of a slide.
+    """
+    return read_given(paths, mapping, pixel_size_um).cells
+
+
+def read_given(
+    paths: str | Path | Iterable[str | Path],
+    mapping: ColumnMapping | None = None,
+    pixel_size_um: float | None = None,
+    elsewhere: Sequence[str] = (),
+) -> GivenCells:
+    """Cells, markers and the facts of slides; parameters and errors as of `read_cells`.
+
+    Parameters
+    ----------
+    elsewhere : sequence of str
+        Columns of the sample sheet, where facts that the tables lack may stand.
+
+    Raises
+    ------
+    TableError
+        Also if a fact is not the same in every row of a slide.
     """
     if pixel_size_um is not None and not (np.isfinite(pixel_size_um) and pixel_size_um > 0):
         raise TableError(f"The pixel size must be a positive number, found {pixel_size_um!r}.")
@@ -59,44 +116,106 @@ def read_cells(
     files = [Path(paths)] if single else [Path(path) for path in paths]  # type: ignore[arg-type, union-attr]
     if not files:
         raise TableError("No table was given; expected at least one file.")
-    tables = [_read_one(path, mapping, pixel_size_um) for path in files]
-    cells = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    named = unique_slide_ids([path.with_name(table_stem(path)) for path in files])
+    mapping = mapping or ColumnMapping()
+    tables = [
+        _read_one(path, of_file, mapping, pixel_size_um, elsewhere)
+        for path, of_file in zip(files, named, strict=True)
+    ]
+    cells = pd.concat([one.cells for one in tables], ignore_index=True)
     try:
-        return validate(_with_ids(cells, files))
+        cells = validate(_with_ids(cells, files))
     except TableError as error:
         raise TableError(f"{', '.join(path.name for path in files[:3])}: {error}") from None
+    _refuse_same_field(tables)
+    markers = {name: column for one in tables for name, column in one.markers.items()}
+    facts = pd.concat([one.facts for one in tables], ignore_index=True)
+    return GivenCells(cells, markers, one_row_a_slide(facts, mapping))
 
 
-def _read_one(path: Path, mapping: ColumnMapping | None, pixel_size_um: float | None):
-    if path.suffix.lower() == ".parquet":
-        return _own(_read_parquet(path), path)
-    header = read_header(path)
-    if set(REQUIRED_COLUMNS) <= set(header.columns) and mapping is None:
-        return _own(_read_own_text(path), path)
+def _read_one(
+    path: Path,
+    of_file: str,
+    mapping: ColumnMapping,
+    pixel_size_um: float | None,
+    elsewhere: Sequence[str],
+) -> _One:
+    frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else None
+    header = read_header(path) if frame is None else _header_of(frame, path)
+    is_own = set(REQUIRED_COLUMNS) <= set(header.columns) or frame is not None
+    if is_own and not mapping.of_cells:
+        facts = require_present(header, mapping, elsewhere)
+        whole = _read_own_text(path, facts) if frame is None else frame
+        return _own(whole, path, facts)
+    facts = require_present(header, mapping, elsewhere)
     layout = layout_of(header, mapping)
-    table = _cells_only(read_columns(header, layout.columns), layout, header)
+    asked = [*layout.columns, *facts]
+    table = read_columns(header, asked) if frame is None else _as_text(frame, asked)
+    table = _cells_only(table, layout, header)
     if table.empty:
         raise TableError(f"{path} has a header but no cells.")
+    return _foreign(table, layout, header, of_file, pixel_size_um, facts)
+
+
+def _foreign(
+    table: pd.DataFrame,
+    layout: Layout,
+    header: Header,
+    of_file: str,
+    pixel_size_um: float | None,
+    facts: tuple[str, ...],
+) -> _One:
+    path = header.path
     scale = _um_per_unit(layout, pixel_size_um, header)
+    names, positive = _phenotypes(table, layout, path)
     cells = pd.DataFrame(
         {
-            "slide_id": _slides(table, layout, path),
+            "slide_id": _slides(table, layout, path, of_file),
             "roi_id": _rois(table, layout),
             "source_cell_id": table[layout.cell_id] if layout.cell_id else None,
             "x_um": (_middle(table, layout.x, path) + layout.to_corner) * scale,
             "y_um": (_middle(table, layout.y, path) + layout.to_corner) * scale,
-            "phenotype": _phenotypes(table, layout),
+            "phenotype": names,
         }
     )
     if layout.tissue_category:
         cells["tissue_category"] = table[layout.tissue_category].fillna("").astype(object)
+    markers = {marker: positive_column(marker) for marker in positive}
+    cells = cells.assign(**{markers[marker]: values for marker, values in positive.items()})
     _require_positions(cells, path)
-    return cells
+    return _One(path, cells, markers, facts_of(cells["slide_id"], table, facts))
 
 
-def _read_own_text(path: Path) -> pd.DataFrame:
+def _header_of(frame: pd.DataFrame, path: Path) -> Header:
+    return Header(path, tuple(map(str, frame.columns)), "", "")
+
+
+def _as_text(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Columns of a Parquet file as a CSV would have held them."""
+    named = frame.set_axis(list(map(str, frame.columns)), axis="columns")
+    return named[list(dict.fromkeys(columns))].astype("string").astype(object)
+
+
+def _refuse_same_field(tables: Sequence[_One]) -> None:
+    """A slide in two tables is two exports of it, unless they hold different fields."""
+    seen: dict[tuple[str, str], Path] = {}
+    for one in tables:
+        roi = one.cells["roi_id"] if "roi_id" in one.cells else "1"
+        fields = one.cells.assign(roi_id=roi)[["slide_id", "roi_id"]].drop_duplicates()
+        for slide_id, roi_id in fields.astype(str).itertuples(index=False):
+            before = seen.setdefault((slide_id, roi_id), one.path)
+            if before is not one.path:
+                raise TableError(
+                    f"Slide {slide_id!r}, field {shortened(repr(roi_id))}, is in both "
+                    f"{before.name} and {one.path.name}. Give each field in one table, or name "
+                    "the field's column with --roi-column."
+                )
+
+
+def _read_own_text(path: Path, facts: tuple[str, ...]) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype={"slide_id": str}, low_memory=False)
+        texts = dict.fromkeys(("slide_id", *facts), str)
+        return pd.read_csv(path, dtype=texts, low_memory=False)
     except (OSError, EOFError, ValueError) as error:
         raise TableError(f"{path} is damaged: {reason_of(error)}.") from None
 
@@ -110,7 +229,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise TableError(f"{path} is not a Parquet table: {reason_of(error)}.") from None
 
 
-def _own(cells: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _own(cells: pd.DataFrame, path: Path, facts: tuple[str, ...]) -> _One:
     missing = [name for name in (*REQUIRED_COLUMNS, "phenotype") if name not in cells]
     if missing:
         raise TableError(
@@ -120,7 +239,13 @@ def _own(cells: pd.DataFrame, path: Path) -> pd.DataFrame:
     if cells.empty:
         raise TableError(f"{path} has a header but no cells.")
     texts = [name for name in ("x_um", "y_um") if not is_numeric_dtype(cells[name])]
-    return cells.assign(**{name: numbers(cells[name], path) for name in texts})
+    cells = cells.assign(**{name: numbers(cells[name], path) for name in texts})
+    markers = {
+        match["marker"]: name
+        for name in cells.columns
+        if (match := _POSITIVE_COLUMN.fullmatch(str(name))) and is_bool_dtype(cells[name])
+    }
+    return _One(path, cells, markers, facts_of(cells["slide_id"].astype(str), cells, facts))
 
 
 def _cells_only(table: pd.DataFrame, layout: Layout, header: Header) -> pd.DataFrame:
@@ -165,8 +290,7 @@ def _middle(table: pd.DataFrame, columns: tuple[str, ...], path: Path) -> np.nda
     return np.mean([numbers(table[name], path) for name in columns], axis=0)
 
 
-def _slides(table: pd.DataFrame, layout: Layout, path: Path) -> pd.Series:
-    of_file = slide_id_of(Path(table_stem(path)))
+def _slides(table: pd.DataFrame, layout: Layout, path: Path, of_file: str) -> pd.Series:
     if layout.slide is None:
         return pd.Series(of_file, index=table.index, dtype=object)
     names = table[layout.slide].fillna("").astype(str).str.strip()
@@ -190,26 +314,26 @@ def _rois(table: pd.DataFrame, layout: Layout) -> pd.Series:
     return names.str.replace(_IMAGE_SUFFIX, "", regex=True).replace("", "1").astype(object)
 
 
-def _phenotypes(table: pd.DataFrame, layout: Layout) -> pd.Series:
-    if len(layout.phenotype) == 1:
-        names = table[layout.phenotype[0]].fillna("").astype(str).str.strip()
-    else:
-        parts = [_positives(table[column], column) for column in layout.phenotype]
-        names = parts[0]
-        for part in parts[1:]:
-            names = names.str.cat(part, sep=" ")
-        names = names.str.split().str.join(" ")
-    is_other = names.str.lower().isin(["", "other", "other+"])
+def _phenotypes(
+    table: pd.DataFrame, layout: Layout, path: Path
+) -> tuple[pd.Series, positivity.Positivity]:
+    """Each cell's name, and where the columns or the names say it, its markers."""
+    columns = layout.phenotype
+    if len(columns) == 1:
+        names = table[columns[0]].fillna("").astype(str).str.strip()
+        if not positivity.is_of_calls(names):
+            names = _with_other(names)
+            found = positivity.of_names(names)
+            if found:
+                names = names.where(np.logical_or.reduce(list(found.values())), OTHER)
+            return names, found
+    found = positivity.of_columns(table, columns, path)
+    return _with_other(positivity.joined_names(found, len(table)).set_axis(table.index)), found
+
+
+def _with_other(names: pd.Series) -> pd.Series:
+    is_other = names.str.lower().isin(["", "other", "others", "other+"])
     return names.mask(is_other, OTHER).astype(object)
-
-
-def _positives(values: pd.Series, column: str) -> pd.Series:
-    """``"CD8+"`` where a cell is positive, else empty."""
-    text = values.fillna("").astype(str).str.strip()
-    if text.str.endswith("+").any() or text.str.endswith("-").any():
-        return text.where(text.str.endswith("+"), "")
-    is_positive = pd.to_numeric(text, errors="coerce").fillna(0) > 0
-    return pd.Series(np.where(is_positive, f"{positivity_marker(column)}+", ""), values.index)
 
 
 def _require_positions(cells: pd.DataFrame, path: Path) -> None:

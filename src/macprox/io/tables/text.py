@@ -17,6 +17,7 @@ from macprox.errors import TableError, reason_of, shortened
 
 _SUFFIXES = re.compile(r"\.(csv|tsv|txt|gz|parquet)$", re.IGNORECASE)
 _INFORM_SUFFIX = re.compile(r"_cell_seg_data$", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?[\s;,]*', re.IGNORECASE)
 _SAMPLE_BYTES = 1 << 16
 _BINARY = {b"\x89HDF": "an HDF5 file (.h5ad?)", b"PK\x03\x04": "a zip archive (.xlsx?)"}
 
@@ -29,6 +30,8 @@ class Header:
     columns: tuple[str, ...]
     separator: str
     encoding: str
+    n_before: int = 0  # lines before it: Excel's "sep=;"
+    has_row_names: bool = False  # R's rows begin with a name that its header leaves out
 
     def find(self, *names: str) -> str | None:
         """The column of one of these names, first come; see `plain`."""
@@ -70,6 +73,8 @@ def read_header(path: Path) -> Header:
     try:
         with _open(path) as file:
             first = file.readline()
+            said = _SEPARATOR_LINE.fullmatch(first)
+            first = file.readline() if said else first
             sample = file.read(_SAMPLE_BYTES)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
@@ -89,25 +94,41 @@ def read_header(path: Path) -> Header:
             encoding = "latin-1"  # QuPath and Excel on older Windows
     line = first.decode(encoding).rstrip("\r\n")
     separator = "\t" if "\t" in line else ";" if line.count(";") > line.count(",") else ","
+    if said:
+        separator = said[1].decode()
     try:
         columns = next(csv.reader([line], delimiter=separator))
+        second = sample.decode(encoding, errors="replace").partition("\n")[0].rstrip("\r")
+        n_values = len(next(csv.reader([second], delimiter=separator), []))
     except csv.Error as error:
         raise TableError(f"{path} has a damaged header: {reason_of(error)}.") from None
-    return Header(path, tuple(columns), separator, encoding)
+    columns = [name.strip() for name in columns]
+    is_r = n_values == len(columns) + 1 and second[:1] in "\"'0123456789"
+    return Header(path, tuple(columns), separator, encoding, int(bool(said)), is_r)
 
 
 def read_columns(header: Header, columns: Sequence[str]) -> pd.DataFrame:
     """Only these columns, as text (an id keeps its leading zeros), missing values as NaN."""
+    asked = list(dict.fromkeys(columns))
+    names = [*(["(row)"] if header.has_row_names else []), *header.columns]
+    places = [names.index(name) for name in asked]
     try:
         with _open(header.path) as file:
-            return pd.read_csv(
+            table = pd.read_csv(
                 file,
                 encoding=header.encoding,
                 sep=header.separator,
-                usecols=list(dict.fromkeys(columns)),
+                header=None,
+                skiprows=header.n_before + 1,
+                names=range(len(names)),
+                usecols=places,
                 dtype=str,
                 skipinitialspace=True,
-            ).astype(object)
+                index_col=False,
+            )
+        return table[places].set_axis(asked, axis="columns").astype(object)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=asked, dtype=object)
     except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as error:
         raise TableError(f"{header.path} is damaged: {reason_of(error)}.") from None
 

@@ -1,0 +1,255 @@
+"""Everything that can be wrong with given tables, found before anything is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import shapely
+from shapely import MultiPolygon
+
+from macprox.celltable import centroids_um
+from macprox.errors import TableError, WindowError
+from macprox.io.drawn_areas import read_drawn
+from macprox.io.fingerprint import content_fingerprint
+from macprox.io.masks import is_mask_name, read_mask
+from macprox.io.slide_names import unique_slide_ids
+from macprox.io.tables import (
+    SAMPLE_FILE,
+    ColumnMapping,
+    GivenCells,
+    read_foreign_sheet,
+    read_given,
+    samples_of_slides,
+)
+from macprox.pipeline.given.classes import CellClass, call_given, overlap_sentence, read_class
+from macprox.pipeline.given.request import SLIDE_ID, STRATUM_COLUMNS, TableRequest, file_of
+from macprox.pipeline.marks import GIVEN_FORMAT
+from macprox.regions import Regions, place_by_lesion, polygons_from_mask
+from macprox.study import Study
+from macprox.window.border import zone_of
+
+
+@dataclass(frozen=True, eq=False)
+class GivenSlide:
+    """One slide, called and located.
+
+    Parameters
+    ----------
+    slide_id : str
+    cells : DataFrame
+        Phenotypes as asked for; with a window or a tumour region, where each cell lies.
+    regions : Regions
+    warnings : tuple of str
+        What a reader must know of this slide.
+    """
+
+    slide_id: str
+    cells: pd.DataFrame = field(repr=False)
+    regions: Regions = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class GivenTables:
+    """Tables that can be computed.
+
+    Parameters
+    ----------
+    study : Study
+    slides : list of GivenSlide
+    samples : DataFrame or None
+        One row a slide: patient, group, covariates.
+    source : dict
+        What the manifests say of where the cells come from.
+    notices : list of str
+        What somebody should be told at once.
+    """
+
+    study: Study
+    slides: list[GivenSlide]
+    samples: pd.DataFrame | None
+    source: dict[str, Any]
+    notices: list[str]
+
+
+def prepare_tables(
+    tables: Sequence[Path],
+    columns: ColumnMapping | None,
+    request: TableRequest,
+    pixel_size_um: float | None = None,
+) -> GivenTables:
+    """Read tables, name their cells, find their slides' facts and areas. Writes nothing.
+
+    Raises
+    ------
+    TableError
+        If a table cannot be read, its unit is not known, no cell anywhere is called as the
+        request says, or facts of a slide contradict each other.
+    ResultError, WindowError
+        If an area cannot be read, or none of a slide's cells lies in it.
+    """
+    columns = columns or ColumnMapping()
+    sheet = None if request.samples is None else read_foreign_sheet(request.samples)
+    given = read_given(tables, columns, pixel_size_um, () if sheet is None else list(sheet))
+    given = _with_unique_slides(given)
+    samples = samples_of_slides(given.facts, columns, sheet)
+    classes = _classes(given, request)
+    n_slides = given.cells["slide_id"].nunique()
+    if n_slides > 1 and request.tumour_file and SLIDE_ID not in str(request.tumour_file):
+        raise TableError(
+            f"The tumour {request.tumour_file} is one file for {n_slides} slides; write "
+            f"{SLIDE_ID} in its name where the slide's stands."
+        )
+    slides, n_of, overlaps = [], Counter[str](), Counter[tuple[str, str]]()
+    for slide_id, cells in given.cells.groupby("slide_id", sort=True):
+        regions = _areas(request, str(slide_id), pixel_size_um or 1.0)
+        located = _located(cells.reset_index(drop=True), regions, str(slide_id))
+        called = call_given(located, classes, given.markers)
+        n_of.update(called.n_of)
+        overlaps.update(called.n_of_both)
+        slides.append(
+            GivenSlide(
+                slide_id=str(slide_id),
+                cells=located.assign(phenotype=called.phenotype),
+                regions=regions,
+                warnings=(
+                    *_overlaps(called.n_of_both, classes),
+                    *_unknown_patient(samples, str(slide_id)),
+                ),
+            )
+        )
+    _require_everybody(classes, n_of, overlaps)
+    present = sorted({name for one in slides for name in one.cells["phenotype"].unique()})
+    n_sources = len(request.sources)
+    strata = [name for name in STRATUM_COLUMNS if name in slides[0].cells]
+    study = request.study(
+        sources=[one.name for one in classes[:n_sources]],
+        target=classes[n_sources].name,
+        phenotypes=[*(one.name for one in classes), *present],
+        strata=strata,
+        samples=None if samples is None else SAMPLE_FILE,
+    )
+    notices = [*_overlaps(overlaps, classes), *_without_patient(samples)]
+    return GivenTables(study, slides, samples, _source(tables, pixel_size_um), notices)
+
+
+def _with_unique_slides(given: GivenCells) -> GivenCells:
+    """Slides under names that any file system can tell apart."""
+    names = sorted(given.cells["slide_id"].astype(str).unique())
+    renamed = dict(zip(names, unique_slide_ids([Path(name) for name in names]), strict=True))
+    return GivenCells(
+        given.cells.assign(slide_id=given.cells["slide_id"].astype(str).map(renamed)),
+        given.markers,
+        given.facts.assign(slide_id=given.facts["slide_id"].astype(str).map(renamed)),
+    )
+
+
+def _classes(given: GivenCells, request: TableRequest) -> list[CellClass]:
+    """Sources, target, and the others that are to have a name, in this order."""
+    names = sorted(given.cells["phenotype"].astype(str).unique())
+    asked = [*request.sources, request.target, *request.also]
+    classes = [read_class(text, names, given.markers) for text in asked]
+    called = [one.name for one in classes]
+    if twice := [name for name in called if called.count(name) > 1]:
+        raise TableError(f"{twice[0]!r} is asked for twice; source, target and others differ.")
+    return classes
+
+
+def _areas(request: TableRequest, slide_id: str, pixel_size_um: float) -> Regions:
+    window = _area(file_of(request.window_file, slide_id), "tissue_window", pixel_size_um)
+    file = file_of(request.tumour_file, slide_id)
+    tumour = _area(file, "tumour", pixel_size_um)
+    return Regions(
+        tissue_window=window,
+        tumour=tumour,
+        tumour_source="none" if file is None else "file",
+        reason="" if file is None else f"Drawn in {file.name}.",
+    )
+
+
+def _area(file: Path | None, kind: str, pixel_size_um: float) -> MultiPolygon:
+    if file is None:
+        return MultiPolygon()
+    if is_mask_name(file):
+        return polygons_from_mask(read_mask(file), pixel_size_um)
+    return read_drawn(file, pixel_size_um, kind).area
+
+
+def _located(cells: pd.DataFrame, regions: Regions, slide_id: str) -> pd.DataFrame:
+    """The cells with the places that the given areas tell; the table's own give way to them."""
+    has_window = not regions.tissue_window.is_empty
+    if not (has_window or regions.has_tumour):
+        return cells
+    xy = centroids_um(cells)
+    places = regions.locate(xy)
+    if has_window and not places["in_window"].any():
+        raise WindowError(
+            f"None of the {len(cells):,} cells of slide {slide_id!r} lies inside its window; are "
+            "both of the same pixels, and is the pixel size right?"
+        )
+    if not has_window:
+        places["in_window"] = True
+    cells = cells.assign(in_window=places["in_window"], excluded=False)
+    if not regions.has_tumour:
+        return cells
+    extent = shapely.box(*xy.min(axis=0), *xy.max(axis=0))
+    if not regions.tumour.intersects(extent):
+        raise WindowError(
+            f"The tumour region of slide {slide_id!r} lies outside its cells (x {xy[:, 0].min():.0f} "
+            f"to {xy[:, 0].max():.0f} µm); are both of the same pixels, and is the pixel size right?"
+        )
+    depth = place_by_lesion(xy, regions, places["lesion_id"].to_numpy())
+    region = zone_of(depth["tumour_border_distance_um"].to_numpy(), regions.margin_um)
+    named = {name: places[name].array for name in ("lesion_id", "compartment")}
+    return cells.assign(**named, **depth, region=region.astype(str))
+
+
+def _overlaps(n_of_both: dict[tuple[str, str], int], classes: list[CellClass]) -> list[str]:
+    by_name = {one.name: one for one in classes}
+    return [
+        overlap_sentence(n, by_name[first], by_name[second])
+        for (first, second), n in n_of_both.items()
+    ]
+
+
+def _require_everybody(
+    classes: list[CellClass], n_of: Counter[str], overlaps: Counter[tuple[str, str]]
+) -> None:
+    for one in classes:
+        if n_of[one.name]:
+            continue
+        shared = [told for told in _overlaps(overlaps, classes) if repr(one.name) in told]
+        why = f" {' '.join(shared)}" if shared else ""
+        raise TableError(f"No cell of any slide is {one.name!r}.{why}")
+
+
+def _unknown_patient(samples: pd.DataFrame | None, slide_id: str) -> list[str]:
+    if samples is None or samples.loc[samples["slide_id"] == slide_id, "patient"].ne("").all():
+        return []
+    return ["Nobody says which patient this slide belongs to; it takes no part in a cohort."]
+
+
+def _without_patient(samples: pd.DataFrame | None) -> list[str]:
+    if samples is None:
+        return []
+    nobodies = samples.loc[samples["patient"] == "", "slide_id"].tolist()
+    if not nobodies:
+        return []
+    shown = ", ".join(nobodies[:5]) + (", ..." if len(nobodies) > 5 else "")
+    return [f"{len(nobodies)} of {len(samples)} slides have no patient: {shown}."]
+
+
+def _source(tables: Sequence[Path], pixel_size_um: float | None) -> dict[str, Any]:
+    return {
+        "path": ", ".join(str(path) for path in tables),
+        "format": GIVEN_FORMAT,
+        "fingerprint": content_fingerprint(tuple(Path(path) for path in tables)),
+        "shape": None,
+        "channels": [],
+        "pixel_size_um": pixel_size_um or 1.0,
+    }
