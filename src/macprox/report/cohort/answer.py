@@ -1,0 +1,273 @@
+"""The answer in words: seen, expected, difference, how sure; and plainly where nothing is shown."""
+
+from __future__ import annotations
+
+from macprox.printable import printable, visible
+from macprox.report.cohort.forest import changes
+from macprox.report.cohort.quantities import Key, Quantity, about, place, quantity, title
+from macprox.report.cohort.reading import EVERYONE, Row, SavedCohort
+from macprox.report.numbers import NBSP, count_text, is_number, p_text
+from macprox.report.rows import micrometres
+from macprox.report.sentences import noun
+
+ABSENCE = "Absence of evidence is not evidence of absence"
+MOST_NAMED = 6
+
+
+def lead(cohort: SavedCohort) -> list[str]:
+    """The answer of the primary test, or why there is none: sentences in reading order."""
+    row = cohort.primary
+    if row is None:
+        return ["There is no answer between patients.", _why_none(cohort)]
+    key = Key.of(row)  # type: ignore[arg-type]
+    return [_observed(cohort, key, row), _difference(cohort, key, row), verdict(row, cohort.level)]
+
+
+def _why_none(cohort: SavedCohort) -> str:
+    if cohort.column is None:
+        return (
+            "No group was asked for, so nothing is compared: the patients' values stand below. "
+            "Name a column of the sample sheet with --group."
+        )
+    reasons = [c["reason"] for c in cohort.facts["claims"] if c["reason"]]
+    return as_sentence(reasons[0]) if reasons else "No primary test was saved."
+
+
+def _observed(cohort: SavedCohort, key: Key, row: Row) -> str:
+    """What each group's patients have, and what the null expects, on the average of patients."""
+    what = quantity(key.statistic)
+    said = []
+    for group, n, mean in _arms(cohort, row):
+        seen, expected = (_mean(cohort, key._replace(statistic=s), group)
+                          for s in ("g", "g_expected"))  # fmt: skip
+        whose = f"{group} (n{NBSP}={NBSP}{n})" if group != EVERYONE else f"{n} patients"
+        if key.statistic == "g_excess" and is_number(seen) and is_number(expected):
+            shares = quantity("g")
+            said.append(f"{whose}: {shares.value(seen)} seen, {shares.value(expected)} expected, "
+                        f"{what.difference(mean)}")  # fmt: skip
+        else:
+            said.append(f"{whose}: {what.value(mean)}")
+    return f"{_subject(cohort, key)}, mean over patients: {'; '.join(said)}."
+
+
+def _arms(cohort: SavedCohort, row: Row) -> list[tuple[str, str, float]]:
+    """(group, patients, mean) of both sides of a test; of one side where it has only one."""
+    first, second = _sides(cohort, row)
+    arms = [(first, row["n_first"], row["mean_first"]), (second, row["n_second"], row["mean_second"])]
+    return [(g, count_text(n), float(m)) for g, n, m in arms if g and is_number(n) and is_number(m)]
+
+
+def _sides(cohort: SavedCohort, row: Row) -> tuple[str, str]:
+    contrast = printable(row["contrast"]).replace(" − ", " - ")
+    found = [(a, b) for a, b in cohort.pairs() if contrast == f"{b} - {a}"]
+    return found[0] if found else (cohort.groups[0] if len(cohort.groups) == 1 else "", "")
+
+
+def _mean(cohort: SavedCohort, key: Key, group: str) -> float:
+    return cohort.moments(key).get(group, (float("nan"), float("nan")))[0]
+
+
+def _subject(cohort: SavedCohort, key: Key) -> str:
+    """What the primary number is about, as a noun phrase."""
+    study = cohort.result.study
+    if key.statistic == "g_excess" and study is not None:
+        source, target = noun(key.source, study, plural=True), noun(key.target, study)
+        where = f" ({place(key)})" if place(key) else ""
+        radius = f"{key.r_um:g}{NBSP}µm" if key.r_um >= 0 else "r"
+        return f"Share of {source} with at least one {target} within {radius}{where}"
+    words = quantity(key.statistic).words
+    return f"{words[:1].upper()}{words[1:]} ({title(key)})" if about(key) else words.capitalize()
+
+
+def _difference(cohort: SavedCohort, key: Key, row: Row) -> str:
+    what = quantity(key.statistic)
+    if not is_number(row["effect"]):
+        return ""
+    contrast = printable(row["contrast"]).replace(" - ", " − ")
+    named = f"Difference, {contrast}: " if contrast else "Mean: "
+    return f"{named}{effect_text(row, what, cohort.level)}{_test(row)}."
+
+
+def effect_text(row: Row, what: Quantity, level: float) -> str:
+    """``"−9.1 pp (95 % interval −14.2 to −4.0)"``."""
+    effect = what.difference(row["effect"])
+    if not (is_number(row["ci_low"]) and is_number(row["ci_high"])):
+        return f"{effect} (no interval)"
+    low, high = what.difference(row["ci_low"]), what.difference(row["ci_high"])
+    return f"{effect} ({100 * level:g}{NBSP}% interval {low} to {high})"
+
+
+def _test(row: Row) -> str:
+    """p, how it was found, and the least that it could have been."""
+    if not is_number(row["p"]):
+        return ""
+    p = p_text(row["p"])
+    said = [f"p{NBSP}{p}" if p[0] in "<≤" else f"p{NBSP}={NBSP}{p}"]
+    if row["test"]:
+        said.append(printable(row["test"]))
+    if is_number(row["n_arrangements"]):
+        drawn = count_text(row["n_arrangements"])
+        said.append(f"all {drawn} arrangements" if row["exact"] == 1 else f"{drawn} arrangements")
+    if is_number(row["p_min"]):
+        said.append(f"smallest attainable p {_small(row['p_min'])}")
+    return f"; {', '.join(said)}"
+
+
+def _small(p: float) -> str:
+    return f"{float(p):.2g}" if p >= 1e-4 else "below 0.0001"
+
+
+def shows(row: Row, level: float, column: str = "p") -> bool:
+    """Whether a test speaks for a difference: its p, and its interval where it has one."""
+    if not (is_number(row[column]) and row[column] < 1 - level + 1e-12):
+        return False
+    ends = (row["ci_low"], row["ci_high"])
+    return not all(map(is_number, ends)) or ends[0] > 0 or ends[1] < 0
+
+
+def verdict(row: Row, level: float) -> str:
+    """What may be said; plainly, where nothing may."""
+    what, alpha = quantity(row["statistic"]), 1 - level
+    if not is_number(row["p"]):
+        reason = micrometres(as_sentence(row["reason"])) or "No test was made."
+        return f"{reason} This shows no difference and no likeness: the points stand for themselves."
+    cannot = is_number(row["p_min"]) and row["p_min"] >= alpha
+    if shows(row, level):
+        adjusted = row["p_adjusted"]
+        if is_number(adjusted) and adjusted >= alpha and row["primary"] != 1:
+            return (
+                "Corrected for the number of tests of its kind (adjusted p = "
+                f"{p_text(adjusted)}) this does not show a difference."
+            )
+        return "The data speak for a difference; what causes it they cannot tell."
+    if cannot:
+        return (
+            f"This does not show a difference, and could not have: with so few patients p cannot "
+            f"fall below {_small(row['p_min'])}. {ABSENCE}."
+        )
+    ends = (row["ci_low"], row["ci_high"])
+    within = ""
+    if all(map(is_number, ends)):
+        low, high = (what.difference(end) for end in ends)
+        within = f": differences from {low} to {high} are compatible with these patients"
+    return f"This does not show a difference. {ABSENCE}{within}."
+
+
+def finding(cohort: SavedCohort, key: Key) -> str:
+    """One quantity of a claim in a sentence: difference and what may be said."""
+    rows = [row for a, b in cohort.pairs() if (row := cohort.between(key, a, b))]
+    if not rows:
+        rows = [row for row in cohort.tests_of(key) if row["test"] != "cox"][:1]
+    if not rows:
+        return ""
+    words = title(key)
+    if len(rows) > 1:
+        spoken = [printable(row["contrast"]) for row in rows if shows(row, cohort.level, "p_adjusted")]
+        said = f"differences between {', '.join(spoken)}" if spoken else "no difference is shown"
+        return f"{words}: of {len(rows)} comparisons, corrected for their number, {said}."
+    row = rows[0]
+    effect = _difference(cohort, key, row)
+    return f"{words}. {effect} {verdict(row, cohort.level)}".replace("  ", " ")
+
+
+def doubts(cohort: SavedCohort) -> list[str]:
+    """What speaks against trusting the answer, the gravest first."""
+    facts = cohort.facts
+    return [
+        *_few(cohort),
+        *_lights(facts["slides"]),
+        *_gates(facts["gates"]),
+        *_left_out(facts["slides"]),
+        *(micrometres(as_sentence(problem)) for problem in facts["problems"]),
+        *_fragile(cohort),
+        *_exploratory(cohort),
+        *_unasked(facts["claims"]),
+    ]
+
+
+def _few(cohort: SavedCohort) -> list[str]:
+    row = cohort.primary
+    if row is None or not is_number(row["p_min"]) or row["p_min"] < 1 - cohort.level:
+        return []
+    n = " and ".join(count_text(row[c]) for c in ("n_first", "n_second") if is_number(row[c]))
+    return [f"With {n} patients p cannot fall below {_small(row['p_min'])}, whatever is true."]
+
+
+def _lights(slides: list[dict]) -> list[str]:
+    said = []
+    for light, words in (("red", "whose headline should not be read"),
+                         ("amber", "to look at before their numbers are believed")):  # fmt: skip
+        names = [s["slide_id"] for s in slides if s["light"] == light and s["used"]]
+        if names:
+            said.append(f"{_count(len(names), 'slide')} {light} ({words}) in the numbers: "
+                        f"{_listed(names)}.")  # fmt: skip
+    return said
+
+
+def _gates(gates: dict) -> list[str]:
+    n, known = gates.get("unconfirmed"), gates.get("confirmed")
+    if not is_number(n) or n == 0:
+        return []
+    total = n + (known if is_number(known) else 0)
+    return [f"{count_text(n)} of {count_text(total)} gates are proposals that nobody has "
+            "confirmed; every number depends on them."]  # fmt: skip
+
+
+def _left_out(slides: list[dict]) -> list[str]:
+    names = [s["slide_id"] for s in slides if not s["used"]]
+    return [f"{_count(len(names), 'slide')} left out: {_listed(names)}; the reasons are under "
+            "Who."] if names else []  # fmt: skip
+
+
+def _fragile(cohort: SavedCohort) -> list[str]:
+    """Changes under which the answer would have been another."""
+    rows = changes(cohort)
+    if not rows or not is_number(rows[0][1]["effect"]):
+        return []
+    (_, as_is), rest = rows[0], rows[1:]
+    turned = [said for said, row in rest
+              if is_number(row["effect"]) and row["effect"] * as_is["effect"] < 0]  # fmt: skip
+    lost = [
+        said
+        for said, row in rest
+        if said not in turned
+        and is_number(row["p"])
+        and shows(row, cohort.level) != shows(as_is, cohort.level)
+    ]
+    said = []
+    if turned:
+        said.append(f"The difference changes its sign under: {_listed(turned)}.")
+    if lost:
+        word = "is no longer shown" if shows(as_is, cohort.level) else "would be shown"
+        said.append(f"The difference {word} under: {_listed(lost)}.")
+    return said
+
+
+def _exploratory(cohort: SavedCohort) -> list[str]:
+    tests = cohort.tests[cohort.tests["p"].notna()]
+    n, n_primary = len(tests), int((tests["primary"] == 1).sum())
+    if n - n_primary < 1:
+        return []
+    return [f"{count_text(n - n_primary)} further tests are exploratory: they raise questions and "
+            "settle none. Read their adjusted p."]  # fmt: skip
+
+
+def _unasked(claims: list[dict]) -> list[str]:
+    return [f"{printable(c['id'])} could not be asked: {micrometres(as_sentence(c['reason']))}"
+            for c in claims if c["reason"]]  # fmt: skip
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _listed(names: list[str]) -> str:
+    shown = [printable(name) for name in names[:MOST_NAMED]]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def as_sentence(text: str) -> str:
+    """A saved reason as a sentence: capital first, a stop at its end."""
+    line = visible(" ".join(str(text).split()))
+    return f"{line[:1].upper()}{line[1:].rstrip('.')}." if line else ""
