@@ -16,6 +16,7 @@ from macprox.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+COHORT_FOLDER = "cohort"
 FACTS_FILE = "cohort.json"
 REPORT_FILE = "report.html"
 _REDO = "Run `macprox cohort` again: it makes the folder anew from the slides' tables."
@@ -39,7 +40,17 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "patients": (("patient",), ("n_slides", "n_cells")),
     "tests": (_TEST_TEXT, tuple(_TEST_NUMBERS.split())),
     "curves": (
-        ("claim", "statistic", "source", "target", "group", "contrast", "patient", "kind", "reason"),
+        (
+            "claim",
+            "statistic",
+            "source",
+            "target",
+            "group",
+            "contrast",
+            "patient",
+            "kind",
+            "reason",
+        ),
         ("x", "value", "ci_low", "ci_high", "envelope_low", "envelope_high", "p", "n_patients"),
     ),
     "lesions": (("slide_id", "patient", "group"), ("lesion_id", "area_um2", "inradius_um")),
@@ -183,7 +194,9 @@ class CohortResult:
         path = self.path / f"{name}.parquet"
         texts, numbers = TABLES[name]
         if not path.exists():
-            return pd.DataFrame({c: [] for c in texts} | {c: pd.Series(dtype=float) for c in numbers})
+            return pd.DataFrame(
+                {c: [] for c in texts} | {c: pd.Series(dtype=float) for c in numbers}
+            )
         try:
             return _typed(pd.read_parquet(path), texts, numbers)
         except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:

@@ -26,12 +26,13 @@ from macprox.claims.named import Named
 from macprox.claims.robustness import Material, sensitivity
 from macprox.claims.terms import Terms, default_primary, named_primary
 from macprox.cohort.parameters import CohortParameters
+from macprox.cohort.patients import in_order, labels_in
 from macprox.cohort_results import COHORT_FOLDER, FACTS_FILE, REPORT_FILE, CohortResult
 from macprox.errors import CohortError
 from macprox.io.atomic import write_json, write_parquet
 from macprox.io.store import STUDY_FILE
 from macprox.pipeline import Silent
-from macprox.report import write_cohort_report
+from macprox.report.cohort import write_cohort_report
 from macprox.study import Study
 
 
@@ -94,7 +95,7 @@ def run_cohort(
     everyone = _patients(sheet, _speaking(found, results), study.cohort).slides
     slides = listed.slides
     values = patient_values(gathered.measures, slides, Roles.of(study))
-    terms = _terms(study, sheet, options.named, values)
+    terms, missing = _terms(study, sheet, slides, values, options.named)
     answers = ask(gathered.measures, values, slides, terms)
     tables = {
         **_tables(answers, gathered.measures, slides, terms),
@@ -105,7 +106,7 @@ def run_cohort(
     folder = results / COHORT_FOLDER
     for name, table in tables.items():
         write_parquet(folder / f"{name}.parquet", table)
-    problems = [*listed.problems, *gathered.problems]
+    problems = [*missing, *listed.problems, *gathered.problems]
     facts = {**facts_of(study, terms, used, slides, problems), "samples": sheet_from}
     write_json(folder / FACTS_FILE, facts)
     result = CohortResult(folder)
@@ -139,21 +140,48 @@ def _patients(
     columns = [*terms.covariates, *filter(None, (terms.time, terms.event))]
     group = terms.group if terms.group in sheet or terms.groups else None
     return cohort.patients_of(
-        sheet, [one.slide_id for one in speaking], patient=terms.patient, group=group,
-        covariates=columns,
-    )  # fmt: skip
+        sheet, [one.slide_id for one in speaking], group=group, covariates=columns
+    )
 
 
-def _terms(study: Study, sheet: pd.DataFrame, named: Named | None, values: pd.DataFrame) -> Terms:
-    roles, terms = Roles.of(study), study.cohort
+def _terms(
+    study: Study,
+    sheet: pd.DataFrame,
+    slides: pd.DataFrame,
+    values: pd.DataFrame,
+    named: Named | None,
+) -> tuple[Terms, list[str]]:
+    """What is compared, and a sentence for each group of which nobody is left."""
+    roles, asked = Roles.of(study), study.cohort
     primary = default_primary(roles, study.proximity.primary_radius_um)
     if named is not None:
         primary = named_primary(named, values, primary)
-    return Terms(
-        roles=roles, primary=primary, group=terms.group if terms.group in sheet else None,
-        groups=terms.groups, covariates=terms.covariates, time=terms.time, event=terms.event,
-        seed=terms.seed,
+    group = asked.group if asked.group in sheet else None
+    groups, missing = _groups(asked, sheet, slides) if group else ((), [])
+    terms = Terms(
+        roles=roles, primary=primary, group=group, groups=groups, covariates=asked.covariates,
+        time=asked.time, event=asked.event, seed=asked.seed,
     )  # fmt: skip
+    return terms, missing
+
+
+def _groups(
+    asked: CohortParameters, sheet: pd.DataFrame, slides: pd.DataFrame
+) -> tuple[tuple[str, ...], list[str]]:
+    """The groups that were asked for, as far as somebody is left of them."""
+    listed = in_order(labels_in(sheet, asked.group))
+    if unknown := [name for name in asked.groups if name not in listed]:
+        raise CohortError(
+            f"No slide of the sample sheet is in group {unknown[0]!r} of {asked.group!r}; found "
+            f"{', '.join(listed)}."
+        )
+    left = set(labels_in(slides, asked.group))
+    missing = [
+        f"No patient of {name!r} is left: every slide of that group was left out or was not run."
+        for name in asked.groups or listed
+        if name not in left
+    ]
+    return tuple(name for name in asked.groups if name in left), missing
 
 
 def _tables(

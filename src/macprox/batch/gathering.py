@@ -16,11 +16,14 @@ from macprox.claims.slide import ADJACENT, Roles
 from macprox.errors import CohortError, MacproxError
 from macprox.io.samples import read_samples
 from macprox.io.store import SlideFolder, slide_folders
+from macprox.io.tables import ColumnMapping, read_foreign_sheet, samples_of_slides
 from macprox.pipeline.contents import OUTDATED
 from macprox.pipeline.marks import is_current
 from macprox.quality import RED, light_of, light_reasons
 from macprox.results import SlideResult
 from macprox.study import Study
+
+PATIENT = "patient"  # what the column is called from here on
 
 
 @dataclass(frozen=True)
@@ -88,22 +91,43 @@ def _found(folder: SlideFolder, study: Study) -> Found:
 def sheet_of(results: Path, study: Study, found: Sequence[Found]) -> tuple[pd.DataFrame, str]:
     """The sample sheet and where it is from: the study's, else what the slides were run with.
 
+    Returns
+    -------
+    DataFrame
+        Text; ``slide_id``, ``patient`` and everything else under its own name.
+    str
+
     Raises
     ------
     CohortError
         If nobody says which slide belongs to which patient.
+    TableError
+        If the sheet cannot be read.
     """
     terms = study.cohort
-    if terms.samples is not None:
-        return read_samples(terms.samples, patient=terms.patient), terms.samples
     noted = [{**one.result.manifest.get("sample", {}), "slide_id": one.slide_id} for one in found]
-    sheet = pd.DataFrame(noted).astype(object)
-    if terms.patient not in sheet:
+    known = pd.DataFrame(noted).fillna("").astype(str)
+    if terms.samples is None:
+        if terms.patient not in known:
+            raise CohortError(
+                f"Nobody says which slide of {results} belongs to which patient. Give --samples: a "
+                f"CSV file with slide_id, {terms.patient} and {terms.group}, one row a slide."
+            )
+        return known.rename(columns={terms.patient: PATIENT}), "the slides' own records"
+    sheet = read_foreign_sheet(terms.samples)
+    if {"slide_id", terms.patient} <= set(sheet.columns):
+        whole = read_samples(terms.samples, terms.patient)
+        return whole.rename(columns={terms.patient: PATIENT}), terms.samples
+    # A clinical sheet of other columns, or of one row a patient.
+    named = terms.patient if terms.patient in {*sheet.columns, *known.columns} else None
+    joined = samples_of_slides(known, ColumnMapping(patient=named), sheet)
+    if joined is None or not joined[PATIENT].astype(bool).any():
         raise CohortError(
-            f"Nobody says which slide of {results} belongs to which patient. Give --samples with a "
-            f"CSV file of the columns slide_id, {terms.patient} and {terms.group}, one row a slide."
+            f"{terms.samples} does not say which slide belongs to which patient: expected the "
+            f"columns slide_id and {terms.patient}, found {', '.join(sheet.columns)}. Name the "
+            "column of patients with --patient."
         )
-    return sheet.fillna(""), "the slides' own records"
+    return joined, terms.samples
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,7 +111,8 @@ def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iter
         tested, centred = _asked_of(labels)
         if not tested:
             continue
-        frame = of_key[["patient", "value"]].merge(people, on="patient", how="left")
+        # Everybody: a patient without such a place, or such cells, is counted as left out.
+        frame = people.merge(of_key[["patient", "value"]], on="patient", how="left")
         if terms.group is not None:
             found = cohort.compare(
                 frame, "value", terms.group, groups=terms.groups or None, seed=terms.seed

@@ -7,7 +7,7 @@ import numpy as np
 from macprox.claims.claim import Claim
 from macprox.claims.measures import Row, measure
 from macprox.claims.slide import ClaimSlide, Roles
-from macprox.regions import lesion_zones
+from macprox.regions import lesion_zone_areas, lesion_zone_of
 
 SIZE, DENSITY = "log10_lesion_area_um2", "regulatory_per_mm2"
 
@@ -18,13 +18,19 @@ def measure_slide(slide: ClaimSlide) -> list[Row]:
         return []
     # A border zone as wide around every lesion: one that grows with it would hold another share
     # of stroma in large lesions, and make a correlation of its own.
-    zones = lesion_zones(slide.regions, slide.cells, half_width_um=slide.regions.margin_um)
-    regulatory = slide.is_a(slide.roles.regulatory) & (zones.in_core | zones.in_periphery)
+    zones = lesion_zone_areas(slide.regions, reach_um=slide.regions.margin_um)
+    cells = slide.cells
+    zone = lesion_zone_of(
+        cells["tumour_border_distance_um"].to_numpy(),
+        cells["nearest_lesion_id"].to_numpy(),
+        zones,
+    )
+    regulatory = slide.is_a(slide.roles.regulatory) & (zone != "")
     lesions = slide.regions.lesions()
     rows = []
-    for lesion in zones.areas.to_dict("records"):
+    for lesion in zones.to_dict("records"):
         number = int(lesion["lesion_id"])
-        n = int((regulatory & (zones.lesion_id == number)).sum())
+        n = int((regulatory & cells["nearest_lesion_id"].eq(number).to_numpy()).sum())
         mm2 = (lesion["core_um2"] + lesion["periphery_um2"]) / 1e6
         at = {"slide_id": slide.slide_id, "lesion_id": number, "weight": 1.0}
         rows.append(measure("C7", SIZE, float(np.log10(lesions[number].area)), **at))

@@ -7,7 +7,8 @@ import numpy as np
 from macprox.claims.claim import Claim
 from macprox.claims.measures import Row, measure
 from macprox.claims.slide import ClaimSlide, Roles
-from macprox.regions import lesion_zones
+from macprox.regions import lesion_zone_areas, lesion_zone_of
+from macprox.regions.extent import CORE, PERIPHERY
 from macprox.spatial import area_below_um2
 from macprox.spatial.border import FIRST_BAND_UM, LAST_BAND_UM, PROFILE
 from macprox.window import Window
@@ -25,14 +26,22 @@ def measure_slide(slide: ClaimSlide) -> list[Row]:
 
 
 def _ratios(slide: ClaimSlide) -> list[Row]:
-    zones = lesion_zones(slide.regions, slide.cells)
+    # An airspace holds macrophages that no tissue holds back: it belongs to neither side.
+    zones = lesion_zone_areas(slide.regions, airspace=False)
+    cells = slide.cells
+    zone = lesion_zone_of(
+        cells["tumour_border_distance_um"].to_numpy(),
+        cells["nearest_lesion_id"].to_numpy(),
+        zones,
+    )
+    zone[slide.is_in_air] = ""
     rows = []
     for group in slide.roles.classes:
         of_group = slide.is_a(*group.phenotypes)
-        for lesion in zones.areas.to_dict("records"):
-            here = of_group & (zones.lesion_id == lesion["lesion_id"])
-            n_core = int((here & zones.in_core).sum())
-            n_periphery = int((here & zones.in_periphery).sum())
+        for lesion in zones.to_dict("records"):
+            here = of_group & cells["nearest_lesion_id"].eq(lesion["lesion_id"]).to_numpy()
+            n_core = int((here & (zone == CORE)).sum())
+            n_periphery = int((here & (zone == PERIPHERY)).sum())
             small = min(lesion["core_um2"], lesion["periphery_um2"]) < MIN_AREA_UM2
             value, reason = np.nan, f"core or periphery below {MIN_AREA_UM2:g} um2"
             if not small:

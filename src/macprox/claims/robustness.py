@@ -138,7 +138,8 @@ def _of_gates(varied: pd.DataFrame, slides: pd.DataFrame, terms: Terms) -> Itera
         measures = to_measures(
             measure(
                 "C1", EXCESS, row["value"] - row["expected"], source=row["source"],
-                target=row["target"], r_um=row["r_um"], slide_id=row["slide_id"], weight=float(row["n_source"]),
+                target=row["target"], r_um=row["r_um"], slide_id=row["slide_id"],
+                weight=float(row["n_source"]),
             )
             for row in rows.to_dict("records")
         )  # fmt: skip

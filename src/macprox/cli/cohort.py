@@ -70,11 +70,12 @@ def cohort(
     if as_json:
         say(json.dumps(answer_of(result), indent=2, ensure_ascii=False))
         return
-    from macprox.report import cohort_answer
+    from macprox.report.cohort import cohort_answer
 
     for problem in result.facts["problems"]:
         say(problem)
-    say(cohort_answer(result))
+    for sentence in cohort_answer(result):
+        say(sentence)
     say(f"Open {(result.path / 'report.html').resolve()} in a browser.")
 
 

@@ -22,7 +22,7 @@ def is_sheet(path: str | Path | Url) -> bool:
     return str(path).lower().endswith(".csv")
 
 
-def read_samples(path: str | Path | None) -> pd.DataFrame | None:
+def read_samples(path: str | Path | None, patient: str = "patient") -> pd.DataFrame | None:
     """The sample sheet, one row a slide, everything as text; None where none is given.
 
     Slides are called as their results are: ``Case 7.ome.tif`` and ``Case 7`` are ``Case_7``.
@@ -30,10 +30,10 @@ def read_samples(path: str | Path | None) -> pd.DataFrame | None:
     Raises
     ------
     TableError
-        If the file cannot be read, lacks ``slide_id`` or ``patient``, lists a slide twice, or has
+        If the file cannot be read, lacks ``slide_id`` or the column of patients, lists a slide twice, or has
         names that cannot be printed or are a path.
     """
-    return None if path is None else _read(path, OF_PATIENTS)
+    return None if path is None else _read(path, ("slide_id", patient))
 
 
 def read_sheet(path: str | Path) -> pd.DataFrame:

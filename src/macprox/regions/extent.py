@@ -71,7 +71,11 @@ def half_width_um(inradius_um: np.ndarray, margin_um: float) -> np.ndarray:
 
 
 def lesion_zone_areas(
-    regions: Regions, shapes: pd.DataFrame | None = None, *, airspace: bool = True
+    regions: Regions,
+    shapes: pd.DataFrame | None = None,
+    *,
+    airspace: bool = True,
+    reach_um: float | None = None,
 ) -> pd.DataFrame:
     """Observed area of each lesion's core and periphery.
 
@@ -82,6 +86,8 @@ def lesion_zone_areas(
         `lesion_shapes` of the same regions, if known already.
     airspace : bool
         False leaves airspaces out; then leave out their cells (compartment ``airspace``), too.
+    reach_um : float, optional
+        The same reach of the periphery for every lesion, instead of `half_width_um`.
 
     Returns
     -------
@@ -92,17 +98,21 @@ def lesion_zone_areas(
         `lesion_zone_of` places cells alike.
     """
     shapes = lesion_shapes(regions) if shapes is None else shapes
-    reach_um = half_width_um(shapes["inradius_um"].to_numpy(), regions.margin_um)
+    reaches_um = (
+        half_width_um(shapes["inradius_um"].to_numpy(), regions.margin_um)
+        if reach_um is None
+        else np.full(len(shapes), float(reach_um))
+    )
     areas = np.zeros((len(shapes), 3))
     if len(shapes) and not regions.observed.is_empty:
         window = Window.from_polygon(regions.observed)
         lesions = list(regions.lesions().values())
-        boxes = shapely.bounds(lesions) + reach_um[:, None] * [-1, -1, 1, 1]
-        areas = _zone_areas(regions, window, boxes, reach_um, airspace)
+        boxes = shapely.bounds(lesions) + reaches_um[:, None] * [-1, -1, 1, 1]
+        areas = _zone_areas(regions, window, boxes, reaches_um, airspace)
     return pd.DataFrame(
         {
             "lesion_id": shapes["lesion_id"].to_numpy(),
-            "half_width_um": reach_um,
+            "half_width_um": reaches_um,
             "core_um2": areas[:, 0],
             "inner_um2": areas[:, 1],
             "outer_um2": areas[:, 2],

@@ -53,9 +53,9 @@ def of_names(names: pd.Series) -> Positivity:
     markers = dict.fromkeys(marker for found in signs.values() for marker in found or ())
     return _merged(
         {
-            marker: np.array([bool((signs.get(i) or {}).get(marker)) for i in range(len(distinct))])[
-                codes
-            ]
+            marker: np.array(
+                [bool((signs.get(i) or {}).get(marker)) for i in range(len(distinct))]
+            )[codes]
             for marker in markers
         }
     )

@@ -14,6 +14,11 @@ ABSENCE = "Absence of evidence is not evidence of absence"
 MOST_NAMED = 6
 
 
+def cohort_answer(result: CohortResult) -> list[str]:
+    """The answer of a saved cohort in sentences, as its page begins with them."""
+    return lead(SavedCohort(result))
+
+
 def lead(cohort: SavedCohort) -> list[str]:
     """The answer of the primary test, or why there is none: sentences in reading order."""
     row = cohort.primary
@@ -53,7 +58,10 @@ def _observed(cohort: SavedCohort, key: Key, row: Row) -> str:
 def _arms(cohort: SavedCohort, row: Row) -> list[tuple[str, str, float]]:
     """(group, patients, mean) of both sides of a test; of one side where it has only one."""
     first, second = _sides(cohort, row)
-    arms = [(first, row["n_first"], row["mean_first"]), (second, row["n_second"], row["mean_second"])]
+    arms = [
+        (first, row["n_first"], row["mean_first"]),
+        (second, row["n_second"], row["mean_second"]),
+    ]
     return [(g, count_text(n), float(m)) for g, n, m in arms if g and is_number(n) and is_number(m)]
 
 
@@ -130,7 +138,9 @@ def verdict(row: Row, level: float) -> str:
     what, alpha = quantity(row["statistic"]), 1 - level
     if not is_number(row["p"]):
         reason = micrometres(as_sentence(row["reason"])) or "No test was made."
-        return f"{reason} This shows no difference and no likeness: the points stand for themselves."
+        return (
+            f"{reason} This shows no difference and no likeness: the points stand for themselves."
+        )
     cannot = is_number(row["p_min"]) and row["p_min"] >= alpha
     if shows(row, level):
         adjusted = row["p_adjusted"]
@@ -162,7 +172,9 @@ def finding(cohort: SavedCohort, key: Key) -> str:
         return ""
     words = title(key)
     if len(rows) > 1:
-        spoken = [printable(row["contrast"]) for row in rows if shows(row, cohort.level, "p_adjusted")]
+        spoken = [
+            printable(row["contrast"]) for row in rows if shows(row, cohort.level, "p_adjusted")
+        ]
         said = f"differences between {', '.join(spoken)}" if spoken else "no difference is shown"
         return f"{words}: of {len(rows)} comparisons, corrected for their number, {said}."
     row = rows[0]

@@ -90,7 +90,9 @@ def _groups(axes: Axes, cohort: SavedCohort, rows: pd.DataFrame, what: Quantity)
         group = cohort.group_of.get(str(patient), "")
         if group in look:
             line = line.sort_values("x")
-            axes.plot(line["x"], line["value"], color=look[group].colour, linewidth=0.7, alpha=faint)
+            axes.plot(
+                line["x"], line["value"], color=look[group].colour, linewidth=0.7, alpha=faint
+            )
     for group in cohort.groups:
         named = rows["group"].map(printable) == group if cohort.column is not None else True
         mean = rows[(rows["kind"] == "group") & named].sort_values("x")
@@ -139,5 +141,3 @@ def p_sign(p: float) -> str:
     """``"= 0.03"`` or ``"< 0.001"``."""
     text = p_text(p)
     return text if text[0] in "<≤" else f"= {text}"
-
-

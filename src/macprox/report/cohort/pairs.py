@@ -187,5 +187,3 @@ def preference_ends(cohort: SavedCohort, difference: Key) -> tuple[Key, Key] | N
     if all(target in by_target for target in wanted):
         return by_target[wanted[0]], by_target[wanted[1]]
     return (excesses[0], excesses[1]) if len(excesses) == 2 else None
-
-

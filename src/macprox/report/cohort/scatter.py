@@ -81,5 +81,3 @@ def density_title(cohort: SavedCohort, column: str) -> str:
     """Whose density it is, as the study names the phenotype."""
     named = str(cohort.facts["roles"].get("regulatory", "")) or column.split("_per_mm2")[0]
     return f"{printable(named)}, cells per mm² of the lesion"
-
-

@@ -30,7 +30,6 @@ from macprox.report.numbers import (
 from macprox.report.rows import micrometres
 
 
-
 def tests_table(cohort: SavedCohort, rows: list[Row]) -> Table:
     """Every test of a claim, those of one statistic under one heading."""
     table = Table([("", False), ("second − first", False), ("n", True), ("mean, first", True),
@@ -156,7 +155,9 @@ def _value_cells(row: Row | None, what: Quantity) -> list[Shown]:
 def _covariate(value: Any) -> Shown | str:
     if value is None or value != value or str(value) == "":
         return missing("not in the sample sheet")
-    return f"{value:g}" if is_number(value) and not isinstance(value, str) else printable(str(value))
+    return (
+        f"{value:g}" if is_number(value) and not isinstance(value, str) else printable(str(value))
+    )
 
 
 def value_table(cohort: SavedCohort, keys: list[Key]) -> Table:
