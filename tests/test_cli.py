@@ -187,8 +187,8 @@ def test_run_ends_with_an_answer_and_where_to_look(done, slides, study):
 def test_a_run_leaves_a_whole_result_folder(done):
     left = {path.name for path in (done / "slides" / "a").glob("[!.]*")}
     assert left == {
-        "cells.parquet", "gates.parquet", "labels.zarr", "manifest.json", "quality.geojson",
-        "regions.geojson", "report.html", "statistics.parquet", "work",
+        "cells.parquet", "gates.parquet", "labels.zarr", "lesions.parquet", "manifest.json",
+        "quality.geojson", "regions.geojson", "report.html", "statistics.parquet", "work",
     }  # fmt: skip
     listed = {path.name for path in done.glob("[!.]*")}
     assert listed == {"index.html", "log.jsonl", "slides", "study.toml"}

@@ -15,7 +15,7 @@ import shapely
 from scipy.spatial import cKDTree
 
 from macprox.celltable import mean_column, nearest_column, positive_column
-from macprox.regions import Regions
+from macprox.regions import Regions, lesion_shapes
 from macprox.report import (
     doubt,
     numbers,
@@ -284,6 +284,23 @@ def make_result(n: int = 1500, slide_id: str = "S1", tumour=None, drop: tuple[st
         regions=lambda: regions,
         overview=lambda: tables.overview,
         artefacts=lambda: ARTEFACTS,
+        lesions=lambda: make_lesions(regions),
+    )
+
+
+def make_lesions(regions: Regions, n: int = 1) -> pd.DataFrame:
+    """Of a slide with ``n`` lesions, the first of which is real; the second has no clear border."""
+    shapes = lesion_shapes(regions)
+    table = pd.concat([shapes] * n, ignore_index=True) if len(shapes) else shapes
+    k = np.arange(len(table))
+    return table.assign(
+        lesion_id=k + 1,
+        area_um2=table["area_um2"] / (k + 1.0),
+        at_window_edge=np.where(k == 2, 0.25, 0.0),
+        n_tumour_cells=1000 - k,
+        border_contrast=np.select([k == 1, k == 2], [0.12, np.nan], 0.93),
+        no_clear_border=pd.array(np.select([k == 1], [True], False), "boolean"),
+        reason=np.where(k == 2, "9 cells within 30 um outside; a share needs 20", ""),
     )
 
 
@@ -614,6 +631,25 @@ def test_a_browser_shows_the_report_without_network_errors_or_overflow(result, t
     assert overflow <= 0
     assert loaded
     assert figures == len(result.gates()) + 2
+
+
+def test_lesions_are_listed_the_largest_first_with_what_is_not_known(result, tmp_path):
+    regions = result.regions()
+    twelve = make_lesions(regions, 12).sample(frac=1, random_state=1)
+    many = SimpleNamespace(**{**vars(result), "lesions": lambda: twelve})
+    html = page_of(many, tmp_path)
+    said = words(html)
+    assert "2 smaller ones are in lesions.parquet" in said
+    table = html[html.index("<h3>Lesions</h3>") :]
+    first = [re.sub(r"<[^>]+>", "", row) for row in re.findall(r"(?s)<tr>.*?</tr>", table)[1:11]]
+    assert [row[0] for row in first[:3]] == ["1", "2", "3"]
+    assert "0.12 (not clear)" in said
+    assert "9 cells within 30 µm outside; a share needs 20" in said
+    assert "lower bounds" in said
+
+
+def test_a_slide_without_tumour_lists_no_lesion(tmp_path):
+    assert "<h3>Lesions</h3>" not in page_of(make_result(tumour=shapely.Polygon()), tmp_path)
 
 
 def with_real_statistics(result, n_permutations: int = 99):

@@ -201,6 +201,26 @@ def test_a_cohort_is_a_folder_ready_to_run(tmp_path):
     Study.from_toml(tmp_path / "study.toml")
 
 
+@pytest.mark.parametrize("size_px", [(1024, 1024), (2048, 2048)])
+def test_further_patients_differ_and_the_first_three_are_the_samples(size_px):
+    few = simulate.cohort_scenes(n_patients=3, size_px=size_px)
+    many = simulate.cohort_scenes(n_patients=9, size_px=size_px)
+    assert many[:3] == few
+    groups = [group for _, _, group in many]
+    assert groups == ["early", "late"] * 4 + ["early"]
+    of_stage = [slide for slide, _, group in many[3:] if group == "early"]
+    offered = [
+        sum(p.per_mm2 for p in slide.populations if p.kind == "tissue-resident macrophage")
+        for slide in of_stage
+    ]
+    assert len(set(offered)) == len(of_stage)
+    lesions = {(slide.tissue.lesions_frac, slide.tissue.lesion_pitch_um) for slide in of_stage}
+    assert len(lesions) == len(of_stage)
+    assert simulate.cohort_scenes(n_patients=9, size_px=size_px) == many
+    other = simulate.cohort_scenes(seed=5, n_patients=9, size_px=size_px)
+    assert other[4][0].populations != many[4][0].populations  # control: the seed decides
+
+
 def test_a_large_slide_scatters_lesions_and_a_frame_of_glass_stays_empty():
     parameters = simulate.scene("late", "big", seed=2, size_px=(1800, 1800))
     glass = simulate.TissueParameters(glass_um=80.0, lesion_pitch_um=450.0)

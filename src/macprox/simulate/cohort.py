@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from macprox.errors import StudyError
 from macprox.simulate.parameters import (
     CameraParameters,
@@ -66,7 +68,8 @@ LATE = (
 STAGES = {"early": EARLY, "late": LATE}
 
 # Slides of a cohort differ as patients do: staining, autofluorescence, illumination. Where the
-# lesion sits leaves alveoli in the same field. Cycled when more patients are asked for.
+# lesion sits leaves alveoli in the same field. These three are the samples; further patients are
+# like one of their stage, and differ from it (`_another`).
 _PATIENTS = (
     ("early", ((0.33, 0.36, 172.0),), CameraParameters()),
     ("late", ((0.62, 0.35, 180.0),), CameraParameters(stain=0.85, shading_frac=0.26)),
@@ -74,6 +77,7 @@ _PATIENTS = (
 )
 SAMPLE_SEED = 41
 SAMPLE_SIZE_PX = (1024, 1024)
+_SIZE_SD, _NUMBER_SD = 0.2, 0.35  # of logarithms, between further patients
 _SMALL_UM = 800.0  # up to here one lesion fills a field; larger slides scatter theirs
 
 
@@ -114,13 +118,42 @@ def cohort_scenes(
         raise StudyError(f"A cohort needs at least one patient, found {n_patients}.")
     scenes = []
     for number in range(n_patients):
-        stage, lesion, camera = _PATIENTS[number % len(_PATIENTS)]
+        stage = tuple(STAGES)[number % len(STAGES)]
         patient = f"P{number + 1:02d}"
         slide = scene(stage, f"{patient}_{stage}", seed + number, size_px)
-        if slide.tissue.lesions_frac:
-            slide = replace(slide, tissue=TissueParameters(lesions_frac=lesion))
-        scenes.append((replace(slide, camera=camera), patient, stage))
+        if number < len(_PATIENTS):
+            _, lesion, camera = _PATIENTS[number]
+            if slide.tissue.lesions_frac:
+                slide = replace(slide, tissue=TissueParameters(lesions_frac=lesion))
+            slide = replace(slide, camera=camera)
+        else:
+            slide = _another(slide, np.random.default_rng([seed, number]))
+        scenes.append((slide, patient, stage))
     return scenes
+
+
+def _another(slide: SceneParameters, rng: np.random.Generator) -> SceneParameters:
+    """One more patient of a stage: another size of lesion, other macrophages, another staining."""
+    size, resident, recruited = np.exp(rng.normal(0, (_SIZE_SD, _NUMBER_SD, _NUMBER_SD)))
+    tissue = slide.tissue
+    if tissue.lesions_frac:
+        x, y, radius_um = tissue.lesions_frac[0]
+        radius_um *= min(max(size, 0.6), 1.25)  # to leave alveoli in the same field
+        tissue = replace(tissue, lesions_frac=((x, y, float(radius_um)),))
+    else:
+        tissue = replace(tissue, lesion_pitch_um=float(tissue.lesion_pitch_um * size))
+    factor = {"tissue-resident macrophage": resident, "monocyte-derived macrophage": recruited}
+    populations = tuple(
+        replace(group, per_mm2=float(group.per_mm2 * factor.get(group.kind, 1.0)))
+        for group in slide.populations
+    )
+    stain, glow = np.exp(rng.normal(0, (0.1, 0.25)))
+    camera = replace(
+        slide.camera,
+        stain=float(slide.camera.stain * stain),
+        autofluorescence=float(slide.camera.autofluorescence * glow),
+    )
+    return replace(slide, tissue=tissue, populations=populations, camera=camera)
 
 
 def write_cohort(
@@ -140,7 +173,8 @@ def write_cohort(
     size_px : (int, int)
         Height and width of every slide, at 0.5 um a pixel.
     n_patients : int
-        One slide each; early and late alternate.
+        One slide each; early and late alternate. From the fourth on the lesion's size and the
+        numbers of resident and of recruited macrophages vary by factors of the patient's own.
     progress : callable, optional
         Told the slide's name and its finished fraction.
 
