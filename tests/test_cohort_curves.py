@@ -80,6 +80,15 @@ def test_means_are_plain_and_bands_hold_them():
     assert list(table.columns) == list(cohort.CURVES)
 
 
+def test_at_a_single_x_the_band_is_students_interval():
+    values = wandering(7)[:, :1]
+    group = kind(cohort.compare_curves(curves(values, 3, X[:1]), "stage"), "group")
+    oracle = stats.ttest_1samp(values[3:, 0], 0.0).confidence_interval()
+    assert group.loc[1, "ci_high"] - group.loc[1, "value"] == pytest.approx(
+        oracle.high - values[3:, 0].mean(), rel=0.1
+    )
+
+
 def test_order_of_rows_and_unit_are_no_matter_and_swapping_turns_the_difference():
     table = curves(wandering(11, seed=3), 5)
     one = cohort.compare_curves(table, "stage")
