@@ -169,7 +169,7 @@ def test_curves_that_are_not_one_a_patient_are_refused(change, message):
 @pytest.mark.slow
 def test_nothing_is_found_five_times_in_a_hundred():
     found = []
-    for seed in range(400):
+    for seed in range(200):
         table = curves(wandering(12, seed=seed), 6)
         found.append(kind(cohort.compare_curves(table, "stage"), "difference").loc[0, "p"])
-    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.03)
+    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.04)
