@@ -240,6 +240,13 @@ def test_nobody_in_any_group_is_a_row_with_a_reason():
     assert cohort.compare(table, "share", "stage").iloc[0]["reason"] == "no patient has a 'stage'"
 
 
+def test_a_small_group_that_spreads_widely_is_a_remark():
+    wide, narrow = [0.0, 9.0, -8.0, 30.0], list(np.linspace(0.0, 1.0, 12))
+    p = stats.ttest_ind(wide, narrow, equal_var=False).pvalue
+    assert f"Welch's t gives p = {p:.2g}" in compared(wide, narrow)["reason"]
+    assert compared(list(np.linspace(0.0, 0.5, 4)), narrow)["reason"] == ""  # control
+
+
 # --- mistakes -----------------------------------------------------------------------------------
 
 

@@ -75,6 +75,8 @@ def test_without_covariates_the_adjusted_test_is_the_plain_one():
 
 def test_age_that_explains_the_difference_leaves_none():
     table = patients(n=20, seed=4)
+    table["age"] += 10 * (table["stage"] == "late")
+    table["share"] += 1.0 * (table["stage"] == "late")
     assert cohort.compare(table, "share", "stage").iloc[0]["p"] < 0.1  # control: it shows
     row = cohort.adjusted(table, "share", "stage", ["age"]).iloc[0]
     assert row["p"] > 0.2
@@ -232,14 +234,14 @@ def test_degrees_of_freedom_are_those_of_patients():
     z, terms = (patient >= 8).astype(float), np.ones(48)
     matrix = np.column_stack([terms, z])
     false_t = false_z = 0
-    for _ in range(1500):
+    for _ in range(800):
         y = draw.normal(size=16)[patient] + draw.normal(size=48)
         fit = fit_random_intercept(y, matrix, patient)
         t = abs(fit.estimates[1] / fit.se[1])
         false_t += 2 * stats.t.sf(t, fit.df[1]) <= 0.05
         false_z += 2 * stats.norm.sf(t) <= 0.05
-    assert false_t / 1500 == pytest.approx(0.05, abs=0.017)
-    assert false_z / 1500 > 0.055  # control: a z test is too liberal
+    assert false_t / 800 == pytest.approx(0.05, abs=0.023)
+    assert false_z / 800 > 0.06  # control: a z test is too liberal
 
 
 # --- association --------------------------------------------------------------------------------
@@ -247,7 +249,7 @@ def test_degrees_of_freedom_are_those_of_patients():
 
 def test_spearman_and_its_p_are_scipys():
     draw = np.random.default_rng(1)
-    table = pd.DataFrame({"patient": range(7), "x": draw.normal(size=7), "y": draw.normal(size=7)})
+    table = pd.DataFrame({"patient": range(6), "x": draw.normal(size=6), "y": draw.normal(size=6)})
     table.loc[3, "y"] = table.loc[2, "y"]
     oracle = stats.permutation_test(
         (table["x"],),
@@ -258,7 +260,7 @@ def test_spearman_and_its_p_are_scipys():
     as_far = np.abs(oracle.null_distribution) >= abs(oracle.statistic) - 1e-12
     row = cohort.associate(table, "x", "y").iloc[0]
     assert (row["effect"], row["p"]) == pytest.approx((oracle.statistic, as_far.mean()))
-    assert (row["n_arrangements"], row["p_min"]) == (5040, 2 / 5040)
+    assert (row["n_arrangements"], row["p_min"]) == (720, 2 / 720)
 
 
 def test_a_perfect_order_of_four_is_counted_by_hand():
@@ -301,7 +303,7 @@ def test_slopes_within_and_between_patients_are_told_apart():
     slope = (d["x"] @ d["y"]) / (d["x"] @ d["x"])
     se = np.sqrt(((d["y"] - slope * d["x"]) ** 2).sum() / 49 / (d["x"] @ d["x"]))
     assert within.effect == pytest.approx(slope)
-    assert within.ci_high - within.effect == pytest.approx(stats.t.ppf(0.975, 49) * se)
+    assert within.ci_high - within.effect == pytest.approx(stats.t.ppf(0.975, 49) * se, rel=1e-4)
 
 
 @pytest.mark.parametrize(

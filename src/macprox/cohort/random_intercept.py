@@ -59,7 +59,9 @@ def fit_random_intercept(y: np.ndarray, matrix: np.ndarray, patient: np.ndarray)
     best = int(np.argmin(profile))
     rho = float(_GRID[best])
     ends = _GRID[max(best - 1, 0)], _GRID[min(best + 1, len(_GRID) - 1)]
-    found = optimize.minimize_scalar(sums.deviance, bounds=ends, method="bounded")
+    found = optimize.minimize_scalar(
+        sums.deviance, bounds=ends, method="bounded", options={"xatol": 1e-9}
+    )
     if found.fun < profile[best] - 1e-10:
         rho = float(found.x)
     estimates, unscaled, residual = sums.solve(rho)
