@@ -22,10 +22,11 @@ def measure_slide(slide: ClaimSlide) -> list[Row]:
     """The periphery:core ratio of every lesion, and the profile along the border."""
     if slide.is_adjacent or not slide.regions.has_tumour:
         return []
-    return _ratios(slide) + _profile(slide)
+    return ratios(slide) + _profile(slide)
 
 
-def _ratios(slide: ClaimSlide) -> list[Row]:
+def ratios(slide: ClaimSlide) -> list[Row]:
+    """The periphery:core ratio of every lesion and class."""
     # An airspace holds macrophages that no tissue holds back: it belongs to neither side.
     zones = lesion_zone_areas(slide.regions, airspace=False)
     cells = slide.cells

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -44,11 +42,13 @@ def aggregate(
         If a column is missing, a slide belongs to two patients, or something was measured twice.
     """
     rows = _of_patients(measures, slides, patient)
-    found = [
-        _value_of(one) | dict(zip(("patient", *KEY), key, strict=True))
-        for key, one in rows.groupby(["patient", *KEY], dropna=False, sort=False)
-    ]
-    return table_of(found, VALUES)
+    key = ["patient", *KEY]
+    rows["nth"] = rows.groupby(key, dropna=False, sort=False).ngroup()
+    asked = rows.drop_duplicates("nth").set_index("nth")[key]
+    values = asked.join(_averaged(rows[rows["counts"]]))
+    silent = values.index[values["value"].isna()]
+    values["reason"] = _reasons(rows[rows["nth"].isin(silent)]).reindex(values.index)
+    return table_of(values.replace({np.nan: None}).to_dict("records"), VALUES)
 
 
 def _of_patients(measures: pd.DataFrame, slides: pd.DataFrame, patient: str) -> pd.DataFrame:
@@ -81,21 +81,28 @@ def _of_patients(measures: pd.DataFrame, slides: pd.DataFrame, patient: str) -> 
     return rows
 
 
-def _value_of(rows: pd.DataFrame) -> dict[str, Any]:
-    """Weighted and plain mean of the slides of one patient, and what is behind them."""
-    counting = rows[rows["counts"]]
-    whole = set(counting.loc[counting["lesion_id"] == 0, "slide_id"])
-    counting = counting[(counting["lesion_id"] == 0) | ~counting["slide_id"].isin(whole)]
-    if counting.empty:
-        reasons = sorted({text for text in map(label_of, rows["reason"]) if text})
-        return {"reason": sentences(*reasons) or WEIGHTLESS}
-    sums = counting.assign(product=counting["value"] * counting["weight"]).groupby("slide_id")
-    weights = sums["weight"].sum()
-    values = sums["product"].sum() / weights
-    return {
-        "value": float((values * weights).sum() / weights.sum()),
-        "value_unweighted": float(values.mean()),
-        "n_slides": len(values),
-        "n_lesions": int((counting["lesion_id"] > 0).sum()),
-        "weight": float(weights.sum()),
-    }
+def _averaged(counting: pd.DataFrame) -> pd.DataFrame:
+    """Weighted and plain mean of the slides of each patient and measure, and what is behind them."""
+    of_slide = counting["lesion_id"] == 0
+    slide = ["nth", "slide_id"]
+    has_own = pd.MultiIndex.from_frame(counting[slide]).isin(
+        pd.MultiIndex.from_frame(counting.loc[of_slide, slide])
+    )
+    counting = counting[of_slide | ~has_own]
+    sums = counting.assign(
+        product=counting["value"] * counting["weight"], n_lesions=counting["lesion_id"] > 0
+    )
+    slides = sums.groupby(slide, sort=False)[["product", "weight", "n_lesions"]].sum()
+    slides["value_unweighted"] = slides["product"] / slides["weight"]
+    of_patient = slides.groupby("nth")
+    found = of_patient[["weight", "n_lesions"]].sum()
+    found["value"] = of_patient["product"].sum() / found["weight"]
+    found["value_unweighted"] = of_patient["value_unweighted"].mean()
+    return found.assign(n_slides=of_patient.size())
+
+
+def _reasons(rows: pd.DataFrame) -> pd.Series:
+    """Why nothing remains, by measure."""
+    return rows.groupby("nth")["reason"].agg(
+        lambda told: sentences(*sorted(set(map(label_of, told)) - {""})) or WEIGHTLESS
+    )

@@ -1,0 +1,169 @@
+"""Cohorts whose truth is known, through the claims' own functions: how often a test errs.
+
+    python -m benchmarks.patients null --cohorts 5000
+    python -m benchmarks.patients redistribution --cohorts 500
+
+Every cohort is 8 against 8 patients of one simulated slide each (`macprox.simulate`). Its slides are
+measured as `macprox cohort` measures them, patients are compared by the same test, and one line a
+measure is appended to `patients.jsonl`: how often p <= 0.05, the mean effect, the true one where
+there is one, and how often the interval holds it. The seed stands here, committed before a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from shapely import MultiPolygon
+
+from macprox import __version__, cohort
+from macprox.claims import lineage, periphery, regulatory
+from macprox.claims.measures import Row, measure, to_measures
+from macprox.claims.slide import ClaimSlide
+from macprox.cohort import KEY
+from macprox.regions import Regions
+from macprox.simulate import SimulatedCohort, scenario, simulate_cohort, true_difference
+from macprox.spatial import ProximityParameters
+from macprox.spatial.sensitivity import headline_at
+from macprox.study import GIVEN, ImageParameters, Study
+
+SEED = 20_261_129
+ALPHA = 0.05
+LINES = Path(__file__).with_name("patients.jsonl")
+TRM, MDM, TUMOUR, TREG = "AM/TRM-like", "Mo-mac-like", "Tumour", "Treg"
+STUDY = Study(
+    image=ImageParameters(nucleus="(simulated cells)"),
+    phenotypes=dict.fromkeys((TUMOUR, TRM, MDM, TREG), GIVEN),
+    proximity=ProximityParameters(macrophages=(TRM, MDM), tumour=TUMOUR),
+)
+CELLS = "cells as replicates"  # what not to do: the control of the whole exercise
+UNSTRATIFIED = "g_excess_unstratified"
+# Which of the scene's truths belongs to which measure.
+TRUTH_OF = {
+    ("C2", "log2_periphery_core", TRM): "log2_periphery_core_trm",
+    ("C1", "g", TUMOUR): "tumour_near_trm",
+    ("C1", "g_excess", TRM): "trm_excess",
+}
+
+
+def measured(simulated: SimulatedCohort) -> pd.DataFrame:
+    """The measures of every slide of a cohort."""
+    window = MultiPolygon([simulated.window.polygon])
+    rows: list[Row] = []
+    for slide_id in simulated.slide_ids:
+        cells = simulated.slide_cells(slide_id).reset_index(drop=True)
+        regions = Regions(window, tumour=simulated.tumour(slide_id), tumour_source="file")
+        slide = ClaimSlide(slide_id, cells, pd.DataFrame(), regions, STUDY)
+        rows += _nearby(slide)
+        rows += [row for row in periphery.ratios(slide) if row["source"] == TRM]
+        rows += [row for row in lineage.measure_slide(slide) if row["compartment"] == ""]
+        rows += regulatory.measure_slide(slide)
+    return to_measures(rows)
+
+
+def _nearby(slide: ClaimSlide) -> Iterator[Row]:
+    stratified = slide.proximity
+    for parameters, name in (
+        (stratified, "g_excess"),
+        (replace(stratified, strata=()), UNSTRATIFIED),
+    ):
+        for found in headline_at(slide.cells, parameters, (20.0,)):
+            said = {key: found[key] for key in ("source", "target", "r_um")}
+            said |= {"slide_id": slide.slide_id, "weight": float(found["n_source"])}
+            yield measure("C1", name, found["value"] - found["expected"], **said)
+            if name == "g_excess":
+                yield measure("C1", "g", found["value"], **said)
+
+
+def tested(number: int, name: str) -> list[dict[str, Any]]:
+    """Every measure of one cohort, compared between the groups."""
+    simulated = simulate_cohort(scenario(name), seed=[SEED, number])  # type: ignore[arg-type]
+    values = cohort.aggregate(measured(simulated), simulated.samples)
+    people = simulated.samples.drop(columns="slide_id").drop_duplicates("patient")
+    rows = []
+    for key, of_key in values.groupby(list(KEY), dropna=False, sort=False):
+        frame = people.merge(of_key[["patient", "value"]], on="patient", how="left")
+        found = cohort.compare(frame, "value", "group", groups=("early", "late"))
+        told = found.iloc[0]
+        rows.append({**dict(zip(KEY, key, strict=True)), **_numbers(told)})
+    return [*rows, {**dict.fromkeys(KEY, ""), "statistic": CELLS, "p": _of_cells(simulated)}]
+
+
+def _numbers(told: pd.Series) -> dict[str, float]:
+    return {name: float(told[name]) for name in ("effect", "ci_low", "ci_high", "p")}
+
+
+def _of_cells(simulated: SimulatedCohort) -> float:
+    """Mann-Whitney of tumour cells' distances to the nearest TRM, every cell a replicate."""
+    from macprox.spatial import nearest_distance
+
+    distances: dict[str, list[np.ndarray]] = {"early": [], "late": []}
+    for slide_id, group in simulated.samples[["slide_id", "group"]].itertuples(index=False):
+        cells = simulated.slide_cells(slide_id)
+        place = {name: of[["x_um", "y_um"]].to_numpy() for name, of in cells.groupby("phenotype")}
+        if TRM in place and TUMOUR in place:
+            distances[group].append(nearest_distance(place[TUMOUR], place[TRM]))
+    early, late = (np.concatenate(of_group) for of_group in distances.values())
+    return float(stats.mannwhitneyu(early, late).pvalue)
+
+
+def summary(rows: list[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
+    """One line a measure."""
+    truth = true_difference(scenario(name)).set_index("estimand")["difference"]
+    for key, of_key in pd.DataFrame(rows).groupby(list(KEY), dropna=False, sort=False):
+        labels = dict(zip(KEY, key, strict=True))
+        p, effect = of_key["p"].dropna(), of_key["effect"]
+        true = truth.get(_truth_of(labels), np.nan)
+        covered = (of_key["ci_low"] <= true) & (true <= of_key["ci_high"])
+        yield {
+            **{column: value for column, value in labels.items() if value not in ("", None)},
+            "n_cohorts": len(p),
+            "rejected": float((p <= ALPHA).mean()),
+            "rejected_down": float(((p <= ALPHA) & (effect.reindex(p.index) < 0)).mean()),
+            "mean_effect": float(effect.mean()),
+            "se_effect": float(effect.std() / np.sqrt(max(len(effect), 1))),
+            "true_effect": float(true),
+            "covered": float(covered.mean()) if np.isfinite(true) else np.nan,
+        }
+
+
+def _truth_of(labels: dict[str, Any]) -> str:
+    if labels["statistic"] == "lineage_share" and labels["region"] == lineage.TUMOUR_TISSUE:
+        return "trm_share"
+    if labels["statistic"] in ("g", "g_excess") and TRM not in (
+        labels["source"], labels["target"]
+    ):  # fmt: skip
+        return ""
+    return TRUTH_OF.get((labels["claim"], labels["statistic"], labels["source"]), "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenario")
+    parser.add_argument("--cohorts", type=int, default=5000)
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args()
+    begun = datetime.now(UTC).isoformat(timespec="seconds")
+    with ProcessPoolExecutor(asked.processes) as pool:
+        found = pool.map(partial(tested, name=asked.scenario), range(asked.cohorts), chunksize=10)
+        rows = [row for of_cohort in found for row in of_cohort]
+    said = {"scenario": asked.scenario, "seed": SEED, "version": __version__, "begun": begun}
+    with LINES.open("a", encoding="utf-8") as lines:
+        for line in summary(rows, asked.scenario):
+            shown = {k: v if v == v else None for k, v in line.items()}
+            lines.write(json.dumps({**said, **shown}) + "\n")
+            print(shown)
+
+
+if __name__ == "__main__":
+    main()
