@@ -3,9 +3,9 @@
     python -m benchmarks.patients null --cohorts 5000
     python -m benchmarks.patients redistribution --cohorts 500
 
-Every cohort is 8 against 8 patients of one simulated slide each (`macprox.simulate`). Its slides are
-measured as `macprox cohort` measures them, patients are compared by the same test, and one line a
-measure is appended to `patients.jsonl`: how often p <= 0.05, the mean effect, the true one where
+Every cohort is 8 against 8 patients of one simulated slide each (`macprox.simulate`). Its slides
+are measured as `macprox cohort` measures them, patients are compared by the same test, and one line
+a measure is appended to `patients.jsonl`: how often p <= 0.05, the mean effect, the true one where
 there is one, and how often the interval holds it. The seed stands here, committed before a run.
 """
 

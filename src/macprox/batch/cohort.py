@@ -21,7 +21,7 @@ from macprox.batch.gathering import (
     without_red,
 )
 from macprox.claims import Answers, Roles, ask, patient_values
-from macprox.claims.asking import lesion_table
+from macprox.claims.asking import groups_of, lesion_table
 from macprox.claims.named import Named
 from macprox.claims.robustness import Material, sensitivity
 from macprox.claims.terms import Terms, default_primary, named_primary
@@ -196,8 +196,9 @@ def _tables(
         "curves": answers.curves,
         "lesions": lesion_table(measures, slides),
     }
-    if terms.group is not None:
-        tables["power"] = cohort.power(answers.patients, "primary", terms.group)
+    pair = groups_of(answers.patients, terms)[:2]
+    if len(pair) == 2:
+        tables["power"] = cohort.power(answers.patients, "primary", str(terms.group), groups=pair)
     if terms.time is not None and terms.event is not None:
         tables["kaplan_meier"] = cohort.kaplan_meier(
             answers.patients, "primary", terms.time, terms.event

@@ -14,7 +14,7 @@ from macprox.claims.measures import TABLE, Row, to_measures
 from macprox.claims.named import Named
 from macprox.claims.slide import ADJACENT, Roles
 from macprox.errors import CohortError, MacproxError
-from macprox.io.samples import read_samples
+from macprox.io.samples import read_sample_sheet
 from macprox.io.store import SlideFolder, slide_folders
 from macprox.io.tables import ColumnMapping, read_foreign_sheet, samples_of_slides
 from macprox.pipeline.contents import OUTDATED
@@ -116,8 +116,8 @@ def sheet_of(results: Path, study: Study, found: Sequence[Found]) -> tuple[pd.Da
         return known.rename(columns={terms.patient: PATIENT}), "the slides' own records"
     sheet = read_foreign_sheet(terms.samples)
     if {"slide_id", terms.patient} <= set(sheet.columns):
-        whole = read_samples(terms.samples, terms.patient)
-        return whole.rename(columns={terms.patient: PATIENT}), terms.samples
+        sheet = read_sample_sheet(terms.samples, terms.patient)
+        return sheet.rename(columns={terms.patient: PATIENT}), terms.samples
     # A clinical sheet of other columns, or of one row a patient.
     named = terms.patient if terms.patient in {*sheet.columns, *known.columns} else None
     joined = samples_of_slides(known, ColumnMapping(patient=named), sheet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -138,10 +139,15 @@ def _asked_of(labels: dict[str, Any]) -> tuple[bool, bool]:
 def _groups(frame: pd.DataFrame, terms: Terms) -> Iterator[tuple[str, pd.DataFrame]]:
     """All patients, and those of each group."""
     yield ALL_PATIENTS, frame
-    if terms.group is not None:
-        labels = labels_in(frame, terms.group)
-        for name in terms.groups or in_order(labels):
-            yield name, frame[labels == name]
+    for name in groups_of(frame, terms):
+        yield name, frame[labels_in(frame, str(terms.group)) == name]
+
+
+def groups_of(people: pd.DataFrame, terms: Terms) -> tuple[str, ...]:
+    """The groups that are compared, in order; none without a column of groups."""
+    if terms.group is None:
+        return ()
+    return terms.groups or in_order(labels_in(people, terms.group))
 
 
 def _of_lesions(
@@ -183,18 +189,26 @@ def _of_primary(
 ) -> list[pd.DataFrame]:
     """What is asked of the one primary value alone: models with covariates, survival."""
     found: list[pd.DataFrame] = []
-    if terms.group is not None:
+    of_slides = measures[terms.is_primary(measures)].merge(slides, on="slide_id")
+    several = bool(of_slides["patient"].duplicated().any())
+    for pair in _pairs(people, terms):
         if terms.covariates:
             adjusted = cohort.adjusted(
-                people, "primary", terms.group, terms.covariates, seed=terms.seed
+                people, "primary", str(terms.group), terms.covariates, groups=pair, seed=terms.seed
             )
             found.append(adjusted.assign(question=ADJUSTED))
-        of_slides = measures[terms.is_primary(measures)].merge(slides, on="slide_id")
-        if of_slides["patient"].duplicated().any() or terms.covariates:
-            model = cohort.mixed_model(of_slides, "value", terms.group, covariates=terms.covariates)
+        if several or terms.covariates:
+            model = cohort.mixed_model(
+                of_slides, "value", str(terms.group), covariates=terms.covariates, groups=pair
+            )
             found.append(model.assign(question=MIXED))
     labelled = [table.assign(**terms.primary) for table in found]
     return labelled + _survival(values, people, terms)
+
+
+def _pairs(people: pd.DataFrame, terms: Terms) -> list[tuple[str, str]]:
+    """Every two groups; models compare no more than two."""
+    return list(combinations(groups_of(people, terms), 2))
 
 
 def _survival(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> list[pd.DataFrame]:
@@ -228,7 +242,11 @@ def _finished(tests: list[pd.DataFrame], terms: Terms) -> pd.DataFrame:
     wanted = AGAINST_NOTHING if terms.group is None else BETWEEN
     primary = terms.is_primary(table) & (table["question"] == wanted)
     table["primary"] = primary & ~primary.cumsum().gt(1)  # of several groups: the first row
-    return cohort.adjust(table, ["claim", "question"])[columns]
+    # Pairs among several groups have Holm's p already, within their own comparison.
+    whole = table["p_adjusted"].isna()
+    family = cohort.adjust(table[whole], ["claim", "question"])["p_adjusted"]
+    table.loc[whole, "p_adjusted"] = family
+    return table[columns]
 
 
 def _curves(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> pd.DataFrame:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from macprox import cohort
-from macprox.claims.asking import Answers, patient_values
+from macprox.claims.asking import Answers, groups_of, patient_values
 from macprox.claims.measures import measure, to_measures
 from macprox.claims.nearby import EXCESS
 from macprox.claims.terms import Terms
 from macprox.cohort import KEY
-from macprox.cohort.patients import in_order, labels_in
+from macprox.cohort.patients import labels_in
 
 AS_RUN, RADIUS, WEIGHTS, SLIDES = "as run", "radius", "weights", "with red slides"
 LEFT_OUT = "without one patient"
@@ -120,8 +120,7 @@ def _effect(patients: pd.DataFrame, terms: Terms) -> float:
     """Difference in means of the first two groups; without groups the mean."""
     if terms.group is None:
         return float(patients["value"].mean())
-    labels = labels_in(patients, terms.group)
-    names = terms.groups or in_order(labels)
+    labels, names = labels_in(patients, terms.group), groups_of(patients, terms)
     means = [patients.loc[labels == name, "value"].mean() for name in names[:2]]
     return float(means[1] - means[0]) if len(means) == 2 else np.nan
 

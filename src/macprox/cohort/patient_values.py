@@ -82,7 +82,7 @@ def _of_patients(measures: pd.DataFrame, slides: pd.DataFrame, patient: str) -> 
 
 
 def _averaged(counting: pd.DataFrame) -> pd.DataFrame:
-    """Weighted and plain mean of the slides of each patient and measure, and what is behind them."""
+    """Weighted and plain mean of the slides of each patient and measure, and how many."""
     of_slide = counting["lesion_id"] == 0
     slide = ["nth", "slide_id"]
     has_own = pd.MultiIndex.from_frame(counting[slide]).isin(

@@ -22,18 +22,29 @@ def is_sheet(path: str | Path | Url) -> bool:
     return str(path).lower().endswith(".csv")
 
 
-def read_samples(path: str | Path | None, patient: str = "patient") -> pd.DataFrame | None:
-    """The sample sheet, one row a slide, everything as text; None where none is given.
+def read_samples(path: str | Path | None) -> pd.DataFrame | None:
+    """The sample sheet; None where none is given. See `read_sample_sheet`."""
+    return None if path is None else read_sample_sheet(path)
+
+
+def read_sample_sheet(path: str | Path, patient: str = "patient") -> pd.DataFrame:
+    """The sample sheet, one row a slide, everything as text.
 
     Slides are called as their results are: ``Case 7.ome.tif`` and ``Case 7`` are ``Case_7``.
+
+    Parameters
+    ----------
+    path : path
+    patient : str
+        The column of patients.
 
     Raises
     ------
     TableError
-        If the file cannot be read, lacks ``slide_id`` or the column of patients, lists a slide twice, or has
-        names that cannot be printed or are a path.
+        If the file cannot be read, lacks ``slide_id`` or the column of patients, lists a slide
+        twice, or has names that cannot be printed or are a path.
     """
-    return None if path is None else _read(path, ("slide_id", patient))
+    return _read(path, ("slide_id", patient))
 
 
 def read_sheet(path: str | Path) -> pd.DataFrame:

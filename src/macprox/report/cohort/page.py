@@ -113,7 +113,7 @@ def cohort_context(result: CohortResult, folder: Path) -> dict[str, Any]:
 
 
 def _picture(plate: Plate, folder: Path) -> Picture:
-    svg = Markup(plate.publish(folder))  # noqa: S704 (matplotlib escapes every text that it draws)
+    svg = Markup(plate.publish(folder))
     return Picture(svg, plate.caption, round(plate.size_in[0] * PX_PER_IN), plate.name)
 
 

@@ -14,7 +14,6 @@ from macprox.report import style
 from macprox.report.cohort.plate import Plate, looks, wrapped
 from macprox.report.cohort.reading import EVERYONE, SavedCohort
 
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
