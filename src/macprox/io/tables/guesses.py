@@ -17,7 +17,17 @@ _SLIDE_NAMES = (
     *("slide id", "slide", "slide name", "slideid", "image id", "image", "image name", "imageid"),
     *("sample id", "sample", "sample name", "sampleid", "file name", "filename"),
 )
-_FIELD_NAMES = ("fov", "fov id", "fov name", "core", "core id", "tma core", "roi", "roi id", "field")
+_FIELD_NAMES = (
+    "fov",
+    "fov id",
+    "fov name",
+    "core",
+    "core id",
+    "tma core",
+    "roi",
+    "roi id",
+    "field",
+)
 # What they call a centroid; `{}` is x or y.
 _POSITION_NAMES = (
     *("{}", "{} um", "{} px", "{} pixel", "{} pixels", "{} micron", "{} microns"),

@@ -15,7 +15,8 @@ Unit = Literal["um", "px"]
 _POSITIVE = re.compile(r"^(?P<marker>.+?)( opal \d+| \S*dapi\S*)? positive( classification)?$")
 _BEFORE_MARKER = re.compile(r"^(phenotype|is|has|pos|positive|expr|call)[ ._-]+", re.IGNORECASE)
 _AFTER_MARKER = re.compile(
-    r"[ .(_-]*(?:Opal|Positiv)|[ .(_-]+pos(?![a-z])|(?<=\w)\+|[ ._-]+(?:call|status)$", re.IGNORECASE
+    r"[ .(_-]*(?:Opal|Positiv)|[ .(_-]+pos(?![a-z])|(?<=\w)\+|[ ._-]+(?:call|status)$",
+    re.IGNORECASE,
 )
 
 

@@ -111,8 +111,7 @@ def _slide_column(facts: pd.DataFrame, mapping: ColumnMapping, sheet: pd.DataFra
     n_named = {
         name: len(ours & set(sheet[name].map(_slide_named)))
         for name in sheet.columns
-        if name not in (mapping.patient, mapping.group, *mapping.samples)
-        and sheet[name].is_unique
+        if name not in (mapping.patient, mapping.group, *mapping.samples) and sheet[name].is_unique
     }
     found = [name for name, n in n_named.items() if n and n == max(n_named.values())]
     if len(found) > 1:

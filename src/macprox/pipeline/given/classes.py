@@ -89,9 +89,7 @@ def _rule(text: str) -> Rule:
     return Rule(And(tuple(Marker(name, positive) for name, positive in signs.items())))
 
 
-def _positive(
-    cells: pd.DataFrame, rule: Rule, markers: Mapping[str, str]
-) -> dict[str, np.ndarray]:
+def _positive(cells: pd.DataFrame, rule: Rule, markers: Mapping[str, str]) -> dict[str, np.ndarray]:
     columns = {slug(marker): column for marker, column in markers.items()}
     found = {}
     for marker in rule.markers:

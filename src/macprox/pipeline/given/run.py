@@ -181,5 +181,3 @@ def _flags(regions: Regions, counts: pd.Series, study: Study) -> list[QualityFla
         message = f"{n_target} cells called {target}; below {MIN_TUMOUR_CELLS} a slide says little."
         flags.append(QualityFlag("few_target_cells", n_target, message))
     return flags
-
-

@@ -58,9 +58,7 @@ def given_statistics(
     return to_table(rows)
 
 
-def _pair_rows(
-    scope: Pattern, classes: list[Group], parameters: ProximityParameters
-) -> list[Row]:
+def _pair_rows(scope: Pattern, classes: list[Group], parameters: ProximityParameters) -> list[Row]:
     """Every class under the position null, and one against the others under the lineage null."""
     rows: list[Row] = []
     # Found once: the null has the same eligible cells for every class.
