@@ -1,4 +1,4 @@
-"""Masks that another program drew: one-page TIFF or PNG, anything above 0 is inside."""
+"""Masks that another program drew: one plane, anything above 0 is inside; or a coloured picture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from macprox.io.plausible import could_hold
 from macprox.io.tiff_structure import require_whole_tiff
 from macprox.io.tifffile_log import UNREADABLE, tifffile_kept_quiet
 
+COLOURED = (3, 4)  # samples a pixel: RGB, RGBA
 MASK_SUFFIXES = (".tif", ".tiff")
 
 
@@ -24,6 +25,10 @@ def is_mask_name(path: Path) -> bool:
 
 def read_mask(path: Path) -> np.ndarray:
     """A mask ``(y, x)`` bool.
+
+    Of a coloured picture, as inForm exports its regions, the inside is what is drawn: opaque by
+    more than half of its most opaque pixel where the picture has an alpha channel that varies,
+    else brighter than half of its brightest. Half, because its edges are smoothed.
 
     Raises
     ------
@@ -48,12 +53,23 @@ def read_mask(path: Path) -> np.ndarray:
         raise ResultError(
             f"The mask {path} is not a TIFF that can be read: {reason_of(error)}."
         ) from error
-    if pixels.ndim != 2:
-        raise ResultError(f"{path} has shape {pixels.shape}; a mask is one plane (y, x).")
-    mask = pixels > 0
+    if pixels.ndim == 3 and pixels.shape[-1] in COLOURED:
+        mask = _painted(pixels)
+    elif pixels.ndim == 2:
+        mask = pixels > 0
+    else:
+        raise ResultError(
+            f"{path} has shape {pixels.shape}; a mask is one plane (y, x), or a picture in colour."
+        )
     if not mask.any():
         raise ResultError(f"{path} is 0 everywhere; pixels inside the window must be above 0.")
     return mask
+
+
+def _painted(pixels: np.ndarray) -> np.ndarray:
+    has_alpha = pixels.shape[-1] == 4 and np.ptp(pixels[..., 3]) > 0
+    depth = pixels[..., 3] if has_alpha else pixels[..., :3].max(axis=-1)
+    return depth > depth.max() / 2
 
 
 def _require_plausible(tif: TiffFile, path: Path) -> None:

@@ -39,7 +39,9 @@ def signs_of(text: str) -> dict[str, bool] | None:
     found: dict[str, bool] = {}
     at = 0
     while match := _SIGNED.match(text, at):
-        found[match["marker"]] = match["sign"] in _PLUS
+        positive = match["sign"] in _PLUS
+        if found.setdefault(match["marker"], positive) != positive:
+            return None  # a contradiction is no name
         at = match.end()
     return found if found and at == len(text) else None
 
@@ -128,9 +130,9 @@ def _is_yes(value: str, marker: str, column: str, path: object) -> bool:
 
 def _no_call(column: str, value: str, path: object) -> TableError:
     return TableError(
-        f"{path}: column {shortened(repr(column))} should say positive or negative (CD8+/CD8-, 1/0, "
-        f"TRUE/FALSE, pos/neg), but has {shortened(repr(value))}. For names of cell types give "
-        "that column alone as --phenotype; intensities need gates first."
+        f"{path}: column {shortened(repr(column))} should say positive or negative (CD8+/CD8-, "
+        f"1/0, TRUE/FALSE, pos/neg), but has {shortened(repr(value))}. For names of cell types "
+        "give that column alone as --phenotype; intensities need gates first."
     )
 
 

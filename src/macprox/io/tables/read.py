@@ -200,7 +200,7 @@ def _refuse_same_field(tables: Sequence[_One]) -> None:
     """A slide in two tables is two exports of it, unless they hold different fields."""
     seen: dict[tuple[str, str], Path] = {}
     for one in tables:
-        roi = one.cells["roi_id"] if "roi_id" in one.cells else "1"
+        roi = one.cells.get("roi_id", "1")
         fields = one.cells.assign(roi_id=roi)[["slide_id", "roi_id"]].drop_duplicates()
         for slide_id, roi_id in fields.astype(str).itertuples(index=False):
             before = seen.setdefault((slide_id, roi_id), one.path)

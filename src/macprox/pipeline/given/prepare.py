@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,13 @@ from macprox.io.tables import (
     read_given,
     samples_of_slides,
 )
-from macprox.pipeline.given.classes import CellClass, call_given, overlap_sentence, read_class
+from macprox.pipeline.given.classes import (
+    Called,
+    CellClass,
+    call_given,
+    overlap_sentence,
+    read_class,
+)
 from macprox.pipeline.given.request import SLIDE_ID, STRATUM_COLUMNS, TableRequest, file_of
 from macprox.pipeline.marks import GIVEN_FORMAT
 from macprox.regions import Regions, place_by_lesion, polygons_from_mask
@@ -44,6 +50,8 @@ class GivenSlide:
     cells : DataFrame
         Phenotypes as asked for; with a window or a tumour region, where each cell lies.
     regions : Regions
+    called : Called
+        How many cells each class has, and how many fit two.
     warnings : tuple of str
         What a reader must know of this slide.
     """
@@ -51,6 +59,7 @@ class GivenSlide:
     slide_id: str
     cells: pd.DataFrame = field(repr=False)
     regions: Regions = field(repr=False)
+    called: Called = field(repr=False)
     warnings: tuple[str, ...] = ()
 
 
@@ -95,7 +104,9 @@ def prepare_tables(
     """
     columns = columns or ColumnMapping()
     sheet = None if request.samples is None else read_foreign_sheet(request.samples)
-    given = read_given(tables, columns, pixel_size_um, () if sheet is None else list(sheet))
+    given = read_given(
+        tables, columns, pixel_size_um, () if sheet is None else sheet.columns.tolist()
+    )
     given = _with_unique_slides(given)
     samples = samples_of_slides(given.facts, columns, sheet)
     classes = _classes(given, request)
@@ -105,25 +116,12 @@ def prepare_tables(
             f"The tumour {request.tumour_file} is one file for {n_slides} slides; write "
             f"{SLIDE_ID} in its name where the slide's stands."
         )
-    slides, n_of, overlaps = [], Counter[str](), Counter[tuple[str, str]]()
-    for slide_id, cells in given.cells.groupby("slide_id", sort=True):
-        regions = _areas(request, str(slide_id), pixel_size_um or 1.0)
-        located = _located(cells.reset_index(drop=True), regions, str(slide_id))
-        called = call_given(located, classes, given.markers)
-        n_of.update(called.n_of)
-        overlaps.update(called.n_of_both)
-        slides.append(
-            GivenSlide(
-                slide_id=str(slide_id),
-                cells=located.assign(phenotype=called.phenotype),
-                regions=regions,
-                warnings=(
-                    *_overlaps(called.n_of_both, classes),
-                    *_unknown_patient(samples, str(slide_id)),
-                ),
-            )
-        )
-    _require_everybody(classes, n_of, overlaps)
+    areas = _Areas(request, pixel_size_um or 1.0)
+    slides = [
+        _one_slide(cells.reset_index(drop=True), given.markers, classes, areas, samples)
+        for _, cells in given.cells.groupby("slide_id", sort=True)
+    ]
+    overlaps = _require_everybody(classes, [one.called for one in slides])
     present = sorted({name for one in slides for name in one.cells["phenotype"].unique()})
     n_sources = len(request.sources)
     strata = [name for name in STRATUM_COLUMNS if name in slides[0].cells]
@@ -160,24 +158,44 @@ def _classes(given: GivenCells, request: TableRequest) -> list[CellClass]:
     return classes
 
 
-def _areas(request: TableRequest, slide_id: str, pixel_size_um: float) -> Regions:
-    window = _area(file_of(request.window_file, slide_id), "tissue_window", pixel_size_um)
-    file = file_of(request.tumour_file, slide_id)
-    tumour = _area(file, "tumour", pixel_size_um)
-    return Regions(
-        tissue_window=window,
-        tumour=tumour,
-        tumour_source="none" if file is None else "file",
-        reason="" if file is None else f"Drawn in {file.name}.",
-    )
+def _one_slide(
+    cells: pd.DataFrame,
+    markers: Mapping[str, str],
+    classes: list[CellClass],
+    areas: _Areas,
+    samples: pd.DataFrame | None,
+) -> GivenSlide:
+    slide_id = str(cells["slide_id"].iloc[0])
+    regions = areas.of(slide_id)
+    located = _located(cells, regions, slide_id)
+    called = call_given(located, classes, markers)
+    warnings = [*_overlaps(called.n_of_both, classes), *_unknown_patient(samples, slide_id)]
+    cells = located.assign(phenotype=called.phenotype)
+    return GivenSlide(slide_id, cells, regions, called, tuple(warnings))
 
 
-def _area(file: Path | None, kind: str, pixel_size_um: float) -> MultiPolygon:
-    if file is None:
-        return MultiPolygon()
-    if is_mask_name(file):
-        return polygons_from_mask(read_mask(file), pixel_size_um)
-    return read_drawn(file, pixel_size_um, kind).area
+@dataclass(frozen=True)
+class _Areas:
+    """Reads the areas that a request names, in full-resolution pixels of this size."""
+
+    request: TableRequest
+    pixel_size_um: float
+
+    def of(self, slide_id: str) -> Regions:
+        file = file_of(self.request.tumour_file, slide_id)
+        return Regions(
+            tissue_window=self._area(file_of(self.request.window_file, slide_id), "tissue_window"),
+            tumour=self._area(file, "tumour"),
+            tumour_source="none" if file is None else "file",
+            reason="" if file is None else f"Drawn in {file.name}.",
+        )
+
+    def _area(self, file: Path | None, kind: str) -> MultiPolygon:
+        if file is None:
+            return MultiPolygon()
+        if is_mask_name(file):
+            return polygons_from_mask(read_mask(file), self.pixel_size_um)
+        return read_drawn(file, self.pixel_size_um, kind).area
 
 
 def _located(cells: pd.DataFrame, regions: Regions, slide_id: str) -> pd.DataFrame:
@@ -200,8 +218,9 @@ def _located(cells: pd.DataFrame, regions: Regions, slide_id: str) -> pd.DataFra
     extent = shapely.box(*xy.min(axis=0), *xy.max(axis=0))
     if not regions.tumour.intersects(extent):
         raise WindowError(
-            f"The tumour region of slide {slide_id!r} lies outside its cells (x {xy[:, 0].min():.0f} "
-            f"to {xy[:, 0].max():.0f} µm); are both of the same pixels, and is the pixel size right?"
+            f"The tumour region of slide {slide_id!r} lies outside its cells (x "
+            f"{xy[:, 0].min():.0f} to {xy[:, 0].max():.0f} µm); are both of the same pixels, and is "
+            "the pixel size right?"
         )
     depth = place_by_lesion(xy, regions, places["lesion_id"].to_numpy())
     region = zone_of(depth["tumour_border_distance_um"].to_numpy(), regions.margin_um)
@@ -218,14 +237,19 @@ def _overlaps(n_of_both: dict[tuple[str, str], int], classes: list[CellClass]) -
 
 
 def _require_everybody(
-    classes: list[CellClass], n_of: Counter[str], overlaps: Counter[tuple[str, str]]
-) -> None:
-    for one in classes:
-        if n_of[one.name]:
-            continue
-        shared = [told for told in _overlaps(overlaps, classes) if repr(one.name) in told]
-        why = f" {' '.join(shared)}" if shared else ""
-        raise TableError(f"No cell of any slide is {one.name!r}.{why}")
+    classes: list[CellClass], called: Sequence[Called]
+) -> dict[tuple[str, str], int]:
+    """How many cells of all slides fit two classes; a class without a cell is refused."""
+    n_of, overlaps = Counter[str](), Counter[tuple[str, str]]()
+    for one in called:
+        n_of.update(one.n_of)
+        overlaps.update(one.n_of_both)
+    for wanted in classes:
+        if not n_of[wanted.name]:
+            shared = {pair: n for pair, n in overlaps.items() if wanted.name in pair}
+            why = " ".join(["", *_overlaps(shared, classes)])
+            raise TableError(f"No cell of any slide is {wanted.name!r}.{why}")
+    return overlaps
 
 
 def _unknown_patient(samples: pd.DataFrame | None, slide_id: str) -> list[str]:
