@@ -141,3 +141,20 @@ def p_sign(p: float) -> str:
     return text if text[0] in "<≤" else f"= {text}"
 
 
+
+
+def curve_findings(cohort: SavedCohort, claim: str) -> list[str]:
+    """A sentence a difference of curves: its global p, and where it leaves the envelope."""
+    rows = cohort.curves[(cohort.curves["claim"] == claim) & (cohort.curves["kind"] == "difference")]
+    said = []
+    for (source, target, contrast), line in rows.groupby(["source", "target", "contrast"], sort=False):
+        p = next((float(p) for p in line["p"] if is_number(p)), None)
+        if p is None:
+            continue
+        whose = " → ".join(printable(name) for name in (source, target) if name)
+        outside = (line["value"] < line["envelope_low"]) | (line["value"] > line["envelope_high"])
+        x = line.loc[outside, "x"]
+        where = f"; outside the envelope between {x.min():g} and {x.max():g} µm" if len(x) else ""
+        named = printable(contrast).replace(" - ", " − ")
+        said.append(f"{whose} over all distances, {named}: global p {p_sign(p)}{where}.")
+    return said

@@ -120,10 +120,10 @@ def dots(axes: Axes, cohort: SavedCohort, key: Key) -> None:
     rows, what, look = cohort.known(key), quantity(key.statistic), looks(cohort.groups)
     moments, n_most = cohort.moments(key), int(rows["group"].value_counts().max() or 1)
     size = 5.6 if n_most <= 30 else 4.2 if n_most <= 80 else 3.2
-    labels = []
+    labels, name_width = [], 16 if len(cohort.groups) <= 2 else max(7, 48 // len(cohort.groups))
     for i, group in enumerate(cohort.groups):
         values = rows.loc[rows["group"] == group, "value"].to_numpy(float)
-        labels.append(f"{wrapped(group, 18, 2)}\nn = {len(values)}")
+        labels.append(f"{wrapped(group, name_width, 3)}\nn = {len(values)}")
         marks(axes, i, values, look[group], size)
         if group in moments:
             gapped(axes, i + 0.38, *moments[group], look[group].colour)

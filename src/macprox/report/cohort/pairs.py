@@ -103,13 +103,16 @@ def lines_plate(
 
     def draw(figure: Figure) -> None:
         with_difference = len(cohort.known(difference)) > 0
-        left, right = (figure.subfigures(1, 2, width_ratios=(1.15, 1)) if with_difference
-                       else (figure, None))  # fmt: skip
+        left, right = figure, None
+        if with_difference:  # with many groups there is no room beside them
+            left, right = (figure.subfigures(2, 1) if len(cohort.groups) > 2
+                           else figure.subfigures(1, 2, width_ratios=(1.15, 1)))  # fmt: skip
         grid = left.subplots(1, len(groups), sharey=True, squeeze=False)[0]
         for axes, group in zip(grid, groups, strict=True):
-            _lines(axes, both[both["group"] == group], looks(cohort.groups)[group], names)
+            _lines(axes, both[both["group"] == group], looks(cohort.groups)[group], names, len(groups))
             n = int((both["group"] == group).sum())
-            axes.set_title(f"{wrapped(group, 22, 2)} (n = {n})", fontsize=8.5)
+            name_width = 22 if len(groups) <= 2 else max(8, 66 // len(groups))
+            axes.set_title(f"{wrapped(group, name_width, 2)} (n = {n})", fontsize=8.5)
         what = quantity(ends[0].statistic)
         grid[0].set_ylabel(what.axis)
         grid[0].yaxis.set_major_locator(MaxNLocator(6))
@@ -126,7 +129,7 @@ def lines_plate(
         said=f"Lines from {names[0]} to {names[1]} within each patient, and their difference",
         caption=f"A line joins the two numbers of one patient. At the right {names[0]} minus "
         f"{names[1]}, one mark a patient, with the difference between the groups.",
-        size_in=(WIDTH_IN, 3.2),
+        size_in=(WIDTH_IN, 3.2 if len(cohort.groups) <= 2 else 6.2),
         draw=draw,
         data=data.dropna(axis="columns", how="all"),
     )
@@ -139,7 +142,9 @@ def _joined(cohort: SavedCohort, ends: tuple[Key, Key]) -> pd.DataFrame:
     return both.rename(columns={"value_first": "first", "value_second": "second"})
 
 
-def _lines(axes: Axes, rows: pd.DataFrame, look: Look, names: tuple[str, str]) -> None:
+def _lines(
+    axes: Axes, rows: pd.DataFrame, look: Look, names: tuple[str, str], of: int
+) -> None:
     style.quiet_axes(axes)
     for _, first, second in rows[["patient", "first", "second"]].itertuples(index=False):
         axes.plot([0, 1], [first, second], color=look.colour, linewidth=0.9, alpha=0.6)
@@ -147,7 +152,7 @@ def _lines(axes: Axes, rows: pd.DataFrame, look: Look, names: tuple[str, str]) -
         axes.plot([x] * len(rows), rows[column].to_numpy(float), look.marker, color=look.colour,
                   markersize=5, markeredgecolor="white", markeredgewidth=0.5,
                   linestyle="none", zorder=3)  # fmt: skip
-    axes.set_xticks([0, 1], [wrapped(text, 14, 3) for text in names])
+    axes.set_xticks([0, 1], [wrapped(text, 14 if of <= 2 else 8, 3) for text in names])
     axes.tick_params(axis="x", length=0, labelcolor=style.INK)
     axes.set_xlim(-0.35, 1.35)
 

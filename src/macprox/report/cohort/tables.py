@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from macprox.printable import printable
 from macprox.report.cohort.answer import as_sentence
 from macprox.report.cohort.forest import TARGET_POWER, changes, effect_name
 from macprox.report.cohort.quantities import PLAIN_NUMBER, Key, Quantity, quantity, title
-from macprox.report.cohort.reading import NOT_BETWEEN_GROUPS, Row, SavedCohort, natural
+from macprox.report.cohort.reading import Row, SavedCohort, natural
 from macprox.report.lights import ICONS
 from macprox.report.numbers import (
     DASH,
@@ -29,52 +30,89 @@ from macprox.report.numbers import (
 )
 from macprox.report.rows import micrometres
 
+# Tests that compare no groups of patients.
+TEST_NAMES = {
+    "cox": "Cox regression, hazard ratio per standard deviation",
+    "spearman": "Spearman's rank correlation between patients",
+    "within_slope": "slope within patients, mixed model",
+}
+
 
 
 def tests_table(cohort: SavedCohort, rows: list[Row]) -> Table:
     """Every test of a claim, those of one statistic under one heading."""
-    table = Table([("", False), ("second − first", False), ("n", True), ("mean, first", True),
-                   ("mean, second", True), ("difference (interval)", True), ("Hedges g", True),
+    table = Table([("", False), ("contrast", False), ("n", True), ("mean, first", True),
+                   ("mean, second", True), ("effect (interval)", True), ("Hedges g", True),
                    ("p", True), ("p adjusted", True), ("smallest p", True)])  # fmt: skip
     heading = ""
     for row in rows:
-        what = quantity(row["statistic"])
-        named = "; ".join(filter(None, (what.words, printable(row["test"]))))
+        named = _heading(row)
         if named != heading:
-            table.rows.append([Shown(f"{named[:1].upper()}{named[1:]}")])
+            table.rows.append([Shown(named)])
             heading = named
-        table.add(*_test_cells(cohort, row, what))
+        table.add(*(_relation_cells if row["test"] in TEST_NAMES else _group_cells)(row))
     return table
 
 
-def _test_cells(cohort: SavedCohort, row: Row, what: Quantity) -> list[Shown | str]:
+def _heading(row: Row) -> str:
+    what = quantity(row["statistic"])
+    words = TEST_NAMES.get(row["statistic"], what.words)
+    test = TEST_NAMES.get(row["test"], printable(row["test"]))
+    named = "; ".join(dict.fromkeys(filter(None, (words, test))))
+    unit = "; effect in percentage points" if what.kind in ("share", "points") else ""
+    return f"{named[:1].upper()}{named[1:]}{'' if row['test'] in TEST_NAMES else unit}"
+
+
+def _group_cells(row: Row) -> list[Shown | str]:
+    """A line of a comparison of groups."""
+    reason, what = micrometres(as_sentence(row["reason"])), quantity(row["statistic"])
+    first = shown(row["mean_first"], what.value, reason or "no group")
+    second = shown(row["mean_second"], what.value, reason or "no second group")
+    size = shown(row["effect_size"], lambda _: _size(row), reason or "not computed")
+    return [_whose(row), _contrast(row), _numbers_of(row, reason), first, second,
+            shown(row["effect"], lambda _: _effect(row, what), reason), size,
+            *_p_cells(row, reason)]  # fmt: skip
+
+
+def _relation_cells(row: Row) -> list[Shown | str]:
+    """A line of a test that compares no groups: what it has no use for is left empty."""
     reason = micrometres(as_sentence(row["reason"]))
-    of_effect = PLAIN_NUMBER if row["test"] in NOT_BETWEEN_GROUPS else what
+    effect = shown(row["effect"], lambda _: _relation(row), reason)
+    return [_whose(row), _contrast(row), _numbers_of(row, reason), "", "", effect, "",
+            *_p_cells(row, reason)]  # fmt: skip
+
+
+def _p_cells(row: Row, reason: str) -> list[Shown]:
+    p = Shown(p_text(row["p"]), reason) if is_number(row["p"]) else missing(reason)
+    without = "the primary test is not one of several" if row["primary"] == 1 else "not adjusted"
+    if not is_number(row["p"]):
+        without = reason
+    return [p, shown(row["p_adjusted"], p_text, without), shown(row["p_min"], _least, reason)]
+
+
+def _whose(row: Row) -> str:
     primary = " (primary)" if row["primary"] == 1 else ""
-    p = shown(row["p"], p_text, reason)
-    if is_number(row["p"]) and reason:  # a remark: the number stands
-        p = Shown(p.text, reason)
-    is_primary = row["primary"] == 1
-    without = "the primary test is not one of several" if is_primary else reason or "not adjusted"
-    return [
-        f"{title(Key.of(row))}{primary}",  # type: ignore[arg-type]
-        printable(row["contrast"]).replace(" - ", " − "),
-        _numbers_of(row, reason),
-        shown(row["mean_first"], what.value, reason or "no group"),
-        shown(row["mean_second"], what.value, reason or "no second group"),
-        shown(row["effect"], lambda _: _effect(row, of_effect), reason),
-        shown(row["effect_size"], lambda _: _size(row), reason or "not a difference of groups"),
-        p,
-        shown(row["p_adjusted"], p_text, without),
-        shown(row["p_min"], _least, reason or "not known for this test"),
-    ]
+    return f"{title(Key.of(row))}{primary}"  # type: ignore[arg-type]
+
+
+def _contrast(row: Row) -> str:
+    return printable(row["contrast"]).replace(" - ", " − ")
 
 
 def _effect(row: Row, what: Quantity) -> str:
     if not (is_number(row["ci_low"]) and is_number(row["ci_high"])):
-        return what.difference(row["effect"])
-    low, high = what.difference(row["ci_low"]), what.difference(row["ci_high"])
-    return f"{what.difference(row['effect'])} ({low} to {high})"
+        return what.signed(row["effect"])
+    low, high = what.signed(row["ci_low"]), what.signed(row["ci_high"])
+    return f"{what.signed(row['effect'])} ({low} to {high})"
+
+
+def _relation(row: Row) -> str:
+    """A correlation or slope as it is; of a Cox regression the hazard ratio."""
+    if row["test"] != "cox":
+        return _effect(row, PLAIN_NUMBER)
+    ratio, *ends = (math.exp(row[name]) for name in ("effect", "ci_low", "ci_high"))
+    interval = f" ({ends[0]:.2f} to {ends[1]:.2f})" if all(map(is_number, ends)) else ""
+    return f"HR {ratio:.2f}{interval}"
 
 
 def _size(row: Row) -> str:
