@@ -96,8 +96,9 @@ class Cohort:
                 yield {**pair, "statistic": "g"}, expected + grown
                 yield {**pair, "statistic": "g_expected"}, expected
         for source, step in ((self.resident, 1.3), (self.recruited, -0.2)):
-            yield {"claim": "C2", "statistic": "log2_periphery_core", "source": source}, self.draw(
-                -0.2, step, 0.6
+            yield (
+                {"claim": "C2", "statistic": "log2_periphery_core", "source": source},
+                self.draw(-0.2, step, 0.6),
             )
         pair = {"source": self.resident, "target": self.recruited}
         inside = {}

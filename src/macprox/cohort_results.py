@@ -39,7 +39,17 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "patients": (("patient",), ("n_slides", "n_cells")),
     "tests": (_TEST_TEXT, tuple(_TEST_NUMBERS.split())),
     "curves": (
-        ("claim", "statistic", "source", "target", "group", "contrast", "patient", "kind", "reason"),
+        (
+            "claim",
+            "statistic",
+            "source",
+            "target",
+            "group",
+            "contrast",
+            "patient",
+            "kind",
+            "reason",
+        ),
         ("x", "value", "ci_low", "ci_high", "envelope_low", "envelope_high", "p", "n_patients"),
     ),
     "lesions": (("slide_id", "patient", "group"), ("lesion_id", "area_um2", "inradius_um")),
@@ -183,7 +193,9 @@ class CohortResult:
         path = self.path / f"{name}.parquet"
         texts, numbers = TABLES[name]
         if not path.exists():
-            return pd.DataFrame({c: [] for c in texts} | {c: pd.Series(dtype=float) for c in numbers})
+            return pd.DataFrame(
+                {c: [] for c in texts} | {c: pd.Series(dtype=float) for c in numbers}
+            )
         try:
             return _typed(pd.read_parquet(path), texts, numbers)
         except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
@@ -238,8 +250,10 @@ def _typed(table: pd.DataFrame, texts: tuple[str, ...], numbers: tuple[str, ...]
     columns: dict[str, Any] = {}
     for name in texts:
         column = table.get(name)
-        known = [] if column is None else column.astype(object).where(column.notna(), "")
-        columns[name] = [str(value) for value in known] if column is not None else ""
+        if column is None:
+            columns[name] = ""
+        else:
+            columns[name] = column.astype(object).where(column.notna(), "").map(str)
     for name in numbers:
         column = table.get(name)
         columns[name] = float("nan") if column is None else column.astype(float)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from macprox.printable import printable, visible
-from macprox.report.cohort.forest import changes
-from macprox.report.cohort.quantities import PLAIN_NUMBER, Key, Quantity, about, place, quantity, title
+from macprox.report.cohort.quantities import (
+    PLAIN_NUMBER,
+    Key,
+    Quantity,
+    about,
+    place,
+    quantity,
+    title,
+)
 from macprox.report.cohort.reading import EVERYONE, NOT_BETWEEN_GROUPS, Row, SavedCohort
 from macprox.report.numbers import NBSP, count_text, is_number, p_text
 from macprox.report.rows import micrometres
@@ -33,7 +40,7 @@ def _against_chance(cohort: SavedCohort, key: Key) -> list[str]:
         alone = not is_number(row["n_second"]) and row["test"] not in NOT_BETWEEN_GROUPS
         if alone and is_number(row["effect"]) and row is not cohort.primary and row["contrast"]:
             effect = effect_text(row, what, cohort.level)
-            said.append(f"{printable(row['contrast'])}: {effect}{_p(row)}")
+            said.append(f"{cohort.contrast(row)}: {effect}{_p(row)}")
     return [f"Against chance, {'; '.join(said)}."] if said else []
 
 
@@ -67,14 +74,15 @@ def _observed(cohort: SavedCohort, key: Key, row: Row) -> str:
 def _arms(cohort: SavedCohort, row: Row) -> list[tuple[str, str, float]]:
     """(group, patients, mean) of both sides of a test; of one side where it has only one."""
     first, second = _sides(cohort, row)
-    arms = [(first, row["n_first"], row["mean_first"]), (second, row["n_second"], row["mean_second"])]
+    arms = [
+        (first, row["n_first"], row["mean_first"]),
+        (second, row["n_second"], row["mean_second"]),
+    ]
     return [(g, count_text(n), float(m)) for g, n, m in arms if g and is_number(n) and is_number(m)]
 
 
 def _sides(cohort: SavedCohort, row: Row) -> tuple[str, str]:
-    contrast = printable(row["contrast"]).replace(" − ", " - ")
-    found = [(a, b) for a, b in cohort.pairs() if contrast == f"{b} - {a}"]
-    return found[0] if found else (cohort.groups[0] if len(cohort.groups) == 1 else "", "")
+    return cohort.sides(row) or (cohort.groups[0] if len(cohort.groups) == 1 else "", "")
 
 
 def _mean(cohort: SavedCohort, key: Key, group: str) -> float:
@@ -98,7 +106,7 @@ def _difference(cohort: SavedCohort, row: Row, whole: bool = False) -> str:
     what = quantity(row["statistic"])
     if not is_number(row["effect"]):
         return ""
-    contrast = _contrast(row)
+    contrast = cohort.contrast(row)
     named = f"Difference, {contrast}: " if contrast else "Mean: "
     sure = _p(row) + (_test(row) if whole else "")
     return f"{named}{effect_text(row, what, cohort.level)}{sure}."
@@ -129,11 +137,11 @@ def _test(row: Row) -> str:
         drawn = count_text(row["n_arrangements"])
         said.append(f"all {drawn} arrangements" if row["exact"] == 1 else f"{drawn} arrangements")
     if is_number(row["p_min"]):
-        said.append(f"smallest attainable p {_small(row['p_min'])}")
+        said.append(f"smallest attainable p {small_p(row['p_min'])}")
     return f", {', '.join(said)}" if said else ""
 
 
-def _small(p: float) -> str:
+def small_p(p: float) -> str:
     return f"{float(p):.2g}" if p >= 1e-4 else "below 0.0001"
 
 
@@ -160,7 +168,7 @@ def verdict(cohort: SavedCohort, row: Row, brief: bool = False) -> str:
     word = "relation" if row["test"] in NOT_BETWEEN_GROUPS else "difference"
     if not is_number(row["p"]):
         reason = micrometres(as_sentence(row["reason"])) or "No test was made."
-        return f"{reason} No {word} is shown or excluded; the points stand for themselves."
+        return f"{reason} No {word} is shown or excluded."
     if shows(row, cohort.level):
         adjusted = row["p_adjusted"]
         if is_number(adjusted) and adjusted >= alpha and row["primary"] != 1:
@@ -168,11 +176,12 @@ def verdict(cohort: SavedCohort, row: Row, brief: bool = False) -> str:
                 "Corrected for the number of tests of its kind (adjusted p = "
                 f"{p_text(adjusted)}) this does not show a {word}."
             )
-        return f"The data speak for a {word}{_direction(cohort, row)}; what causes it they cannot tell."
+        what = f"{word}{_direction(cohort, row)}"
+        return f"The data speak for a {what}; what causes it they cannot tell."
     if is_number(row["p_min"]) and row["p_min"] >= alpha:
         return (
             f"This does not show a {word}, and could not have: with so few patients p cannot "
-            f"fall below {_small(row['p_min'])}. {ABSENCE}."
+            f"fall below {small_p(row['p_min'])}. {ABSENCE}."
         )
     return f"This does not show a {word}{_compatible(row, brief)}."
 
@@ -204,8 +213,8 @@ def finding(cohort: SavedCohort, key: Key) -> str:
     words = ", ".join(dict.fromkeys((title(key), quantity(key.statistic).words)))
     words = f"{words[:1].upper()}{words[1:]}"
     if len(rows) > 1:
-        spoken = [_contrast(r) for r in rows if shows(r, cohort.level, "p_adjusted")]
-        said = f"{', '.join(spoken)} differ from 0" if spoken else "no difference is shown"
+        spoken = [cohort.contrast(r) for r in rows if shows(r, cohort.level, "p_adjusted")]
+        said = f"{listed(spoken)} differ from 0" if spoken else "no difference is shown"
         return f"{words}: of {len(rows)} comparisons, corrected for their number, {said}."
     effect = _difference(cohort, rows[0])
     return f"{words}. {effect} {verdict(cohort, rows[0], brief=True)}".replace("  ", " ")
@@ -224,102 +233,7 @@ def association(cohort: SavedCohort, row: Row) -> str:
     return f"{said}. {verdict(cohort, row, brief=True)}"
 
 
-def _contrast(row: Row) -> str:
-    return printable(row["contrast"]).replace(" - ", " − ")
-
-
-def doubts(cohort: SavedCohort) -> list[str]:
-    """What speaks against trusting the answer, the gravest first."""
-    facts = cohort.facts
-    return [
-        *_few(cohort),
-        *_lights(facts["slides"]),
-        *_gates(facts["gates"]),
-        *_left_out(facts["slides"]),
-        *(micrometres(as_sentence(problem)) for problem in facts["problems"]),
-        *_fragile(cohort),
-        *_exploratory(cohort),
-        *_unasked(facts["claims"]),
-    ]
-
-
-def _few(cohort: SavedCohort) -> list[str]:
-    row = cohort.primary
-    if row is None or not is_number(row["p_min"]) or row["p_min"] < 1 - cohort.level:
-        return []
-    n = " and ".join(count_text(row[c]) for c in ("n_first", "n_second") if is_number(row[c]))
-    return [f"With {n} patients p cannot fall below {_small(row['p_min'])}, whatever is true."]
-
-
-def _lights(slides: list[dict]) -> list[str]:
-    said = []
-    for light, words in (("red", "whose headline should not be read"),
-                         ("amber", "to look at before their numbers are believed")):  # fmt: skip
-        names = [s["slide_id"] for s in slides if s["light"] == light and s["used"]]
-        if names:
-            said.append(f"{_count(len(names), 'slide')} {light} ({words}) in the numbers: "
-                        f"{_listed(names)}.")  # fmt: skip
-    return said
-
-
-def _gates(gates: dict) -> list[str]:
-    n, known = gates.get("unconfirmed"), gates.get("confirmed")
-    if not is_number(n) or n == 0:
-        return []
-    total = n + (known if is_number(known) else 0)
-    return [f"{count_text(n)} of {count_text(total)} gates are proposals that nobody has "
-            "confirmed; every number depends on them."]  # fmt: skip
-
-
-def _left_out(slides: list[dict]) -> list[str]:
-    names = [s["slide_id"] for s in slides if not s["used"]]
-    return [f"{_count(len(names), 'slide')} left out: {_listed(names)}; the reasons are under "
-            "Who."] if names else []  # fmt: skip
-
-
-def _fragile(cohort: SavedCohort) -> list[str]:
-    """Changes under which the answer would have been another."""
-    rows = changes(cohort)
-    if not rows or not is_number(rows[0][1]["effect"]):
-        return []
-    (_, as_is), rest = rows[0], rows[1:]
-    turned = [said for said, row in rest
-              if is_number(row["effect"]) and row["effect"] * as_is["effect"] < 0]  # fmt: skip
-    lost = [
-        said
-        for said, row in rest
-        if said not in turned
-        and is_number(row["p"])
-        and shows(row, cohort.level) != shows(as_is, cohort.level)
-    ]
-    said = []
-    if turned:
-        said.append(f"The difference changes its sign under: {_listed(turned)}.")
-    if lost:
-        word = "is no longer shown" if shows(as_is, cohort.level) else "would be shown"
-        said.append(f"The difference {word} under: {_listed(lost)}.")
-    return said
-
-
-def _exploratory(cohort: SavedCohort) -> list[str]:
-    tests = cohort.tests[cohort.tests["p"].notna()]
-    n, n_primary = len(tests), int((tests["primary"] == 1).sum())
-    if n - n_primary < 1:
-        return []
-    return [f"{count_text(n - n_primary)} further tests are exploratory: they raise questions and "
-            "settle none. Read their adjusted p."]  # fmt: skip
-
-
-def _unasked(claims: list[dict]) -> list[str]:
-    return [f"{printable(c['id'])} could not be asked: {micrometres(as_sentence(c['reason']))}"
-            for c in claims if c["reason"]]  # fmt: skip
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     shown = [printable(name) for name in names[:MOST_NAMED]]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")

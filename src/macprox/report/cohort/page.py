@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from macprox.io.atomic import make_folder, write_text
 from macprox.printable import printable
-from macprox.report.cohort import answer, fieldmap, methods, tables
+from macprox.report.cohort import answer, doubts, fieldmap, methods, people, tables
 from macprox.report.cohort.answer import as_sentence
 from macprox.report.cohort.curves import curve_findings
 from macprox.report.cohort.figures import (
@@ -94,10 +94,10 @@ def cohort_context(result: CohortResult, folder: Path) -> dict[str, Any]:
         "groups": cohort.groups if cohort.column is not None else (),
         "lead": [sentence for sentence in answer.lead(cohort) if sentence],
         "answered": cohort.primary is not None,
-        "doubts": answer.doubts(cohort),
-        "group_table": tables.group_table(cohort),
-        "patient_table": tables.patient_table(cohort),
-        "slides": tables.slide_lines(cohort),
+        "doubts": doubts.doubts(cohort),
+        "group_table": people.group_table(cohort),
+        "patient_table": people.patient_table(cohort),
+        "slides": people.slide_lines(cohort),
         "study": result.study,
         "claims": [_claim(cohort, claim, measures, folder) for claim in facts["claims"]],
         "survival": [shared[name] for name in (HAZARD, HALVES) if name in shared],
@@ -114,7 +114,7 @@ def cohort_context(result: CohortResult, folder: Path) -> dict[str, Any]:
 
 
 def _picture(plate: Plate, folder: Path) -> Picture:
-    svg = Markup(plate.publish(folder))  # noqa: S704 (matplotlib escapes every text that it draws)
+    svg = Markup(plate.publish(folder))  # matplotlib escapes every text that it draws
     return Picture(svg, plate.caption, round(plate.size_in[0] * PX_PER_IN), plate.name)
 
 
@@ -139,7 +139,7 @@ def _claim(cohort: SavedCohort, claim: dict, measures: pd.DataFrame, folder: Pat
         "pictures": [_picture(plate, folder) for plate in claim_plates(cohort, name)],
         "tests": tables.tests_table(cohort, main),
         "rest": tables.tests_table(cohort, rest),
-        "values": tables.value_table(cohort, keys) if keys else Table([]),
+        "values": people.value_table(cohort, keys) if keys else Table([]),
         "no_numbers": tables.no_numbers(cohort, measures, name),
     }
 

@@ -28,8 +28,8 @@ class Key(NamedTuple):
     def of(cls, row: Mapping[str, Any]) -> Key:
         """The key of a row of a table, or of the primary test in ``cohort.json``."""
         radius = row.get("r_um")
-        texts = [printable(str(row.get(name) or "")) for name in cls._fields[:-1]]
-        return cls(*texts, round(float(radius), 6) if is_number(radius) else -1.0)  # type: ignore[arg-type]
+        text = {name: printable(str(row.get(name) or "")) for name in cls._fields[:-1]}
+        return cls(**text, r_um=round(float(radius), 6) if is_number(radius) else -1.0)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
