@@ -96,8 +96,9 @@ class Cohort:
                 yield {**pair, "statistic": "g"}, expected + grown
                 yield {**pair, "statistic": "g_expected"}, expected
         for source, step in ((self.resident, 1.3), (self.recruited, -0.2)):
-            yield {"claim": "C2", "statistic": "log2_periphery_core", "source": source}, self.draw(
-                -0.2, step, 0.6
+            yield (
+                {"claim": "C2", "statistic": "log2_periphery_core", "source": source},
+                self.draw(-0.2, step, 0.6),
             )
         pair = {"source": self.resident, "target": self.recruited}
         inside = {}
@@ -106,7 +107,7 @@ class Cohort:
             ("inner_margin", "stroma", 0.5), ("distant", "", 0.75),
         ):  # fmt: skip
             step = -0.02 if region == "distant" else -0.25
-            share = np.clip(self.draw(mean, step, 0.1), 0, 1)
+            share = 1 / (1 + np.exp(-(self.draw(mean, step, 0.1) - 0.5) * 4))
             if region == "core" and compartment == "stroma":
                 share[0] = np.nan
             inside[region] = share
@@ -369,7 +370,7 @@ def _welch(first: np.ndarray, second: np.ndarray) -> dict:
     return row | {
         "ci_low": low, "ci_high": high, "p": max(test.pvalue, p_min), "p_min": p_min,
         "effect_size": g, "effect_size_low": g - 1, "effect_size_high": g + 1,
-        "n_arrangements": n_ways, "exact": True, "reason": "",
+        "n_arrangements": min(n_ways, 9999), "exact": n_ways <= 200_000, "reason": "",
     }  # fmt: skip
 
 

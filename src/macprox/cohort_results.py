@@ -251,8 +251,10 @@ def _typed(table: pd.DataFrame, texts: tuple[str, ...], numbers: tuple[str, ...]
     columns: dict[str, Any] = {}
     for name in texts:
         column = table.get(name)
-        known = [] if column is None else column.astype(object).where(column.notna(), "")
-        columns[name] = [str(value) for value in known] if column is not None else ""
+        if column is None:
+            columns[name] = ""
+        else:
+            columns[name] = column.astype(object).where(column.notna(), "").map(str)
     for name in numbers:
         column = table.get(name)
         columns[name] = float("nan") if column is None else column.astype(float)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from macprox.printable import printable, visible
-from macprox.report.cohort.forest import changes
-from macprox.report.cohort.quantities import Key, Quantity, about, place, quantity, title
-from macprox.report.cohort.reading import EVERYONE, Row, SavedCohort
+from macprox.report.cohort.quantities import (
+    PLAIN_NUMBER,
+    Key,
+    Quantity,
+    about,
+    place,
+    quantity,
+    title,
+)
+from macprox.report.cohort.reading import EVERYONE, NOT_BETWEEN_GROUPS, Row, SavedCohort
 from macprox.report.numbers import NBSP, count_text, is_number, p_text
 from macprox.report.rows import micrometres
 from macprox.report.sentences import noun
+
+if TYPE_CHECKING:
+    from macprox.cohort_results import CohortResult
 
 ABSENCE = "Absence of evidence is not evidence of absence"
 MOST_NAMED = 6
@@ -25,7 +37,21 @@ def lead(cohort: SavedCohort) -> list[str]:
     if row is None:
         return ["There is no answer between patients.", _why_none(cohort)]
     key = Key.of(row)  # type: ignore[arg-type]
-    return [_observed(cohort, key, row), _difference(cohort, key, row), verdict(row, cohort.level)]
+    said = [_observed(cohort, key, row), *_against_chance(cohort, key),
+            _difference(cohort, row, whole=True)]  # fmt: skip
+    spelt = (sentence.replace(f"{NBSP}pp", " percentage points") for sentence in said)
+    return [*spelt, verdict(cohort, row)]
+
+
+def _against_chance(cohort: SavedCohort, key: Key) -> list[str]:
+    """Each group by itself against what the null expects, where that was tested."""
+    what, said = quantity(key.statistic), []
+    for row in cohort.tests_of(key):
+        alone = not is_number(row["n_second"]) and row["test"] not in NOT_BETWEEN_GROUPS
+        if alone and is_number(row["effect"]) and row is not cohort.primary and row["contrast"]:
+            effect = effect_text(row, what, cohort.level)
+            said.append(f"{cohort.contrast(row)}: {effect}{_p(row)}")
+    return [f"Against chance, {'; '.join(said)}."] if said else []
 
 
 def _why_none(cohort: SavedCohort) -> str:
@@ -66,9 +92,7 @@ def _arms(cohort: SavedCohort, row: Row) -> list[tuple[str, str, float]]:
 
 
 def _sides(cohort: SavedCohort, row: Row) -> tuple[str, str]:
-    contrast = printable(row["contrast"]).replace(" − ", " - ")
-    found = [(a, b) for a, b in cohort.pairs() if contrast == f"{b} - {a}"]
-    return found[0] if found else (cohort.groups[0] if len(cohort.groups) == 1 else "", "")
+    return cohort.sides(row) or (cohort.groups[0] if len(cohort.groups) == 1 else "", "")
 
 
 def _mean(cohort: SavedCohort, key: Key, group: str) -> float:
@@ -87,13 +111,15 @@ def _subject(cohort: SavedCohort, key: Key) -> str:
     return f"{words[:1].upper()}{words[1:]} ({title(key)})" if about(key) else words.capitalize()
 
 
-def _difference(cohort: SavedCohort, key: Key, row: Row) -> str:
-    what = quantity(key.statistic)
+def _difference(cohort: SavedCohort, row: Row, whole: bool = False) -> str:
+    """Contrast, effect, interval and p; ``whole``: how p was found, too."""
+    what = quantity(row["statistic"])
     if not is_number(row["effect"]):
         return ""
-    contrast = printable(row["contrast"]).replace(" - ", " − ")
+    contrast = cohort.contrast(row)
     named = f"Difference, {contrast}: " if contrast else "Mean: "
-    return f"{named}{effect_text(row, what, cohort.level)}{_test(row)}."
+    sure = _p(row) + (_test(row) if whole else "")
+    return f"{named}{effect_text(row, what, cohort.level)}{sure}."
 
 
 def effect_text(row: Row, what: Quantity, level: float) -> str:
@@ -101,27 +127,31 @@ def effect_text(row: Row, what: Quantity, level: float) -> str:
     effect = what.difference(row["effect"])
     if not (is_number(row["ci_low"]) and is_number(row["ci_high"])):
         return f"{effect} (no interval)"
-    low, high = what.difference(row["ci_low"]), what.difference(row["ci_high"])
+    low, high = what.signed(row["ci_low"]), what.signed(row["ci_high"])
     return f"{effect} ({100 * level:g}{NBSP}% interval {low} to {high})"
 
 
-def _test(row: Row) -> str:
-    """p, how it was found, and the least that it could have been."""
+def _p(row: Row) -> str:
     if not is_number(row["p"]):
         return ""
     p = p_text(row["p"])
-    said = [f"p{NBSP}{p}" if p[0] in "<≤" else f"p{NBSP}={NBSP}{p}"]
-    if row["test"]:
-        said.append(printable(row["test"]))
+    return f"; p{NBSP}{p}" if p[0] in "<≤" else f"; p{NBSP}={NBSP}{p}"
+
+
+def _test(row: Row) -> str:
+    """How p was found, and the least that it could have been."""
+    if not is_number(row["p"]):
+        return ""
+    said = [printable(row["test"])] if row["test"] else []
     if is_number(row["n_arrangements"]):
         drawn = count_text(row["n_arrangements"])
         said.append(f"all {drawn} arrangements" if row["exact"] == 1 else f"{drawn} arrangements")
     if is_number(row["p_min"]):
-        said.append(f"smallest attainable p {_small(row['p_min'])}")
-    return f"; {', '.join(said)}"
+        said.append(f"smallest attainable p {small_p(row['p_min'])}")
+    return f", {', '.join(said)}" if said else ""
 
 
-def _small(p: float) -> str:
+def small_p(p: float) -> str:
     return f"{float(p):.2g}" if p >= 1e-4 else "below 0.0001"
 
 
@@ -133,147 +163,87 @@ def shows(row: Row, level: float, column: str = "p") -> bool:
     return not all(map(is_number, ends)) or ends[0] > 0 or ends[1] < 0
 
 
-def verdict(row: Row, level: float) -> str:
-    """What may be said; plainly, where nothing may."""
-    what, alpha = quantity(row["statistic"]), 1 - level
+def verdict(cohort: SavedCohort, row: Row, brief: bool = False) -> str:
+    """What may be said; plainly, where nothing may.
+
+    Parameters
+    ----------
+    cohort : SavedCohort
+    row : Row
+        A test.
+    brief : bool
+        For one of many findings: the sentence about absence stands in the answer alone.
+    """
+    alpha = 1 - cohort.level
+    word = "relation" if row["test"] in NOT_BETWEEN_GROUPS else "difference"
     if not is_number(row["p"]):
         reason = micrometres(as_sentence(row["reason"])) or "No test was made."
-        return (
-            f"{reason} This shows no difference and no likeness: the points stand for themselves."
-        )
-    cannot = is_number(row["p_min"]) and row["p_min"] >= alpha
-    if shows(row, level):
+        return f"{reason} No {word} is shown or excluded."
+    if shows(row, cohort.level):
         adjusted = row["p_adjusted"]
         if is_number(adjusted) and adjusted >= alpha and row["primary"] != 1:
             return (
                 "Corrected for the number of tests of its kind (adjusted p = "
-                f"{p_text(adjusted)}) this does not show a difference."
+                f"{p_text(adjusted)}) this does not show a {word}."
             )
-        return "The data speak for a difference; what causes it they cannot tell."
-    if cannot:
+        what = f"{word}{_direction(cohort, row)}"
+        return f"The data speak for a {what}; what causes it they cannot tell."
+    if is_number(row["p_min"]) and row["p_min"] >= alpha:
         return (
-            f"This does not show a difference, and could not have: with so few patients p cannot "
-            f"fall below {_small(row['p_min'])}. {ABSENCE}."
+            f"This does not show a {word}, and could not have: with so few patients p cannot "
+            f"fall below {small_p(row['p_min'])}. {ABSENCE}."
         )
-    ends = (row["ci_low"], row["ci_high"])
-    within = ""
-    if all(map(is_number, ends)):
-        low, high = (what.difference(end) for end in ends)
-        within = f": differences from {low} to {high} are compatible with these patients"
-    return f"This does not show a difference. {ABSENCE}{within}."
+    return f"This does not show a {word}{_compatible(row, brief)}."
+
+
+def _direction(cohort: SavedCohort, row: Row) -> str:
+    first, second = _sides(cohort, row)
+    if not (first and second and is_number(row["effect"])):
+        return ""
+    return f": {'higher' if row['effect'] > 0 else 'lower'} in {second} than in {first}"
+
+
+def _compatible(row: Row, brief: bool) -> str:
+    """Which values the interval leaves open."""
+    what = PLAIN_NUMBER if row["test"] in NOT_BETWEEN_GROUPS else quantity(row["statistic"])
+    absence = "" if brief else f". {ABSENCE}"
+    if not (is_number(row["ci_low"]) and is_number(row["ci_high"])):
+        return absence
+    low, high = what.signed(row["ci_low"]), what.difference(row["ci_high"])
+    return f"{absence}: {low} to {high} are compatible with these patients"
 
 
 def finding(cohort: SavedCohort, key: Key) -> str:
-    """One quantity of a claim in a sentence: difference and what may be said."""
+    """One quantity of a claim in a sentence or two: difference and what may be said."""
     rows = [row for a, b in cohort.pairs() if (row := cohort.between(key, a, b))]
     if not rows:
-        rows = [row for row in cohort.tests_of(key) if row["test"] != "cox"][:1]
+        rows = [r for r in cohort.tests_of(key) if r["test"] not in NOT_BETWEEN_GROUPS][:1]
     if not rows:
         return ""
-    words = title(key)
+    words = ", ".join(dict.fromkeys((title(key), quantity(key.statistic).words)))
+    words = f"{words[:1].upper()}{words[1:]}"
     if len(rows) > 1:
-        spoken = [
-            printable(row["contrast"]) for row in rows if shows(row, cohort.level, "p_adjusted")
-        ]
-        said = f"differences between {', '.join(spoken)}" if spoken else "no difference is shown"
+        spoken = [cohort.contrast(r) for r in rows if shows(r, cohort.level, "p_adjusted")]
+        said = f"{listed(spoken)} differ from 0" if spoken else "no difference is shown"
         return f"{words}: of {len(rows)} comparisons, corrected for their number, {said}."
-    row = rows[0]
-    effect = _difference(cohort, key, row)
-    return f"{words}. {effect} {verdict(row, cohort.level)}".replace("  ", " ")
+    effect = _difference(cohort, rows[0])
+    return f"{words}. {effect} {verdict(cohort, rows[0], brief=True)}".replace("  ", " ")
 
 
-def doubts(cohort: SavedCohort) -> list[str]:
-    """What speaks against trusting the answer, the gravest first."""
-    facts = cohort.facts
-    return [
-        *_few(cohort),
-        *_lights(facts["slides"]),
-        *_gates(facts["gates"]),
-        *_left_out(facts["slides"]),
-        *(micrometres(as_sentence(problem)) for problem in facts["problems"]),
-        *_fragile(cohort),
-        *_exploratory(cohort),
-        *_unasked(facts["claims"]),
-    ]
+def association(cohort: SavedCohort, row: Row) -> str:
+    """A finding of a test that compares no groups; empty for others."""
+    names = {"spearman": "Rank correlation between patients",
+             "within_slope": "Slope within patients", "cox": "Survival, logarithm of the hazard "
+             "ratio per standard deviation"}  # fmt: skip
+    if row["test"] not in names:
+        return ""
+    said = f"{names[row['test']]} ({title(Key.of(row))})"  # type: ignore[arg-type]
+    if is_number(row["effect"]):
+        said += f": {effect_text(row, PLAIN_NUMBER, cohort.level)}{_p(row)}"
+    return f"{said}. {verdict(cohort, row, brief=True)}"
 
 
-def _few(cohort: SavedCohort) -> list[str]:
-    row = cohort.primary
-    if row is None or not is_number(row["p_min"]) or row["p_min"] < 1 - cohort.level:
-        return []
-    n = " and ".join(count_text(row[c]) for c in ("n_first", "n_second") if is_number(row[c]))
-    return [f"With {n} patients p cannot fall below {_small(row['p_min'])}, whatever is true."]
-
-
-def _lights(slides: list[dict]) -> list[str]:
-    said = []
-    for light, words in (("red", "whose headline should not be read"),
-                         ("amber", "to look at before their numbers are believed")):  # fmt: skip
-        names = [s["slide_id"] for s in slides if s["light"] == light and s["used"]]
-        if names:
-            said.append(f"{_count(len(names), 'slide')} {light} ({words}) in the numbers: "
-                        f"{_listed(names)}.")  # fmt: skip
-    return said
-
-
-def _gates(gates: dict) -> list[str]:
-    n, known = gates.get("unconfirmed"), gates.get("confirmed")
-    if not is_number(n) or n == 0:
-        return []
-    total = n + (known if is_number(known) else 0)
-    return [f"{count_text(n)} of {count_text(total)} gates are proposals that nobody has "
-            "confirmed; every number depends on them."]  # fmt: skip
-
-
-def _left_out(slides: list[dict]) -> list[str]:
-    names = [s["slide_id"] for s in slides if not s["used"]]
-    return [f"{_count(len(names), 'slide')} left out: {_listed(names)}; the reasons are under "
-            "Who."] if names else []  # fmt: skip
-
-
-def _fragile(cohort: SavedCohort) -> list[str]:
-    """Changes under which the answer would have been another."""
-    rows = changes(cohort)
-    if not rows or not is_number(rows[0][1]["effect"]):
-        return []
-    (_, as_is), rest = rows[0], rows[1:]
-    turned = [said for said, row in rest
-              if is_number(row["effect"]) and row["effect"] * as_is["effect"] < 0]  # fmt: skip
-    lost = [
-        said
-        for said, row in rest
-        if said not in turned
-        and is_number(row["p"])
-        and shows(row, cohort.level) != shows(as_is, cohort.level)
-    ]
-    said = []
-    if turned:
-        said.append(f"The difference changes its sign under: {_listed(turned)}.")
-    if lost:
-        word = "is no longer shown" if shows(as_is, cohort.level) else "would be shown"
-        said.append(f"The difference {word} under: {_listed(lost)}.")
-    return said
-
-
-def _exploratory(cohort: SavedCohort) -> list[str]:
-    tests = cohort.tests[cohort.tests["p"].notna()]
-    n, n_primary = len(tests), int((tests["primary"] == 1).sum())
-    if n - n_primary < 1:
-        return []
-    return [f"{count_text(n - n_primary)} further tests are exploratory: they raise questions and "
-            "settle none. Read their adjusted p."]  # fmt: skip
-
-
-def _unasked(claims: list[dict]) -> list[str]:
-    return [f"{printable(c['id'])} could not be asked: {micrometres(as_sentence(c['reason']))}"
-            for c in claims if c["reason"]]  # fmt: skip
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     shown = [printable(name) for name in names[:MOST_NAMED]]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from macprox.printable import printable
 from macprox.report import style
-from macprox.report.cohort.plate import WIDTH_IN, Plate, looks, wrapped
+from macprox.report.cohort.plate import WIDTH_IN, Plate, contrast_label, looks, wrapped
 from macprox.report.cohort.quantities import Quantity, quantity
 from macprox.report.cohort.reading import SavedCohort
 from macprox.report.numbers import is_number, p_text
@@ -55,7 +55,7 @@ def curves_plate(cohort: SavedCohort, claim: str, name: str) -> Plate | None:
             line[0].set_title(wrapped(" → ".join(filter(None, (source, target))), 50, 2))
             for axes, contrast in zip(line[1:], contrasts, strict=True):
                 chosen = (here["kind"] == "difference") & (here["contrast"] == contrast)
-                _difference(axes, here[chosen], contrast, what)
+                _difference(axes, here[chosen], _label(cohort, contrast), what)
             x_axis = X_AXES.get(claim, "distance (µm)").format(target=printable(target))
             for axes in line:
                 axes.set_xlabel(wrapped(x_axis, 60, 2))
@@ -68,10 +68,15 @@ def curves_plate(cohort: SavedCohort, claim: str, name: str) -> Plate | None:
         name=name,
         said=f"Curves over distance by group, with the difference and its envelope: {said}",
         caption=CAPTION if contrasts else CAPTION_ONE,
-        size_in=(WIDTH_IN if contrasts else 0.62 * WIDTH_IN, ROW_IN * len(kinds) + 0.25),
+        size_in=(WIDTH_IN if contrasts else 0.75 * WIDTH_IN, ROW_IN * len(kinds) + 0.25),
         draw=draw,
         data=rows.dropna(axis="columns", how="all"),
     )
+
+
+def _label(cohort: SavedCohort, contrast: str) -> str:
+    sides = cohort.sides({"contrast": contrast})
+    return contrast_label(*sides, 34) if sides else wrapped(contrast, 34, 1)
 
 
 def _quantity(claim: str, statistic: str) -> Quantity:
@@ -116,10 +121,13 @@ def _legend(axes: Axes, cohort: SavedCohort) -> None:
         n = sum(of == group for of in cohort.group_of.values())
         axes.plot([], [], color=look[group].colour, linewidth=2.2, linestyle=dash,
                   label=f"{wrapped(group, 24, 1)} (n = {n})")  # fmt: skip
-    axes.legend(frameon=False, fontsize=8, loc="best")
+    if len(cohort.groups) > 2:
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    else:
+        axes.legend(frameon=False, fontsize=8, loc="best")
 
 
-def _difference(axes: Axes, rows: pd.DataFrame, contrast: str, what: Quantity) -> None:
+def _difference(axes: Axes, rows: pd.DataFrame, label: str, what: Quantity) -> None:
     style.quiet_axes(axes)
     rows = rows.sort_values("x")
     x, value = rows["x"].to_numpy(float), rows["value"].to_numpy(float)
@@ -132,7 +140,7 @@ def _difference(axes: Axes, rows: pd.DataFrame, contrast: str, what: Quantity) -
     axes.plot(x[outside], value[outside], "o", color=style.INK, markersize=4.5, zorder=4)
     p = next((float(p) for p in rows["p"] if is_number(p)), None)
     global_p = f"global p {p_sign(p)}" if p is not None else "no test: see the table"
-    axes.set_title(f"{wrapped(contrast.replace(' - ', ' − '), 34, 1)}: {global_p}")
+    axes.set_title(f"{label}: {global_p}")
     axes.set_ylabel(f"difference\n{what.axis.splitlines()[-1]}")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: what.tick(v)))
 
@@ -141,3 +149,22 @@ def p_sign(p: float) -> str:
     """``"= 0.03"`` or ``"< 0.001"``."""
     text = p_text(p)
     return text if text[0] in "<≤" else f"= {text}"
+
+
+def curve_findings(cohort: SavedCohort, claim: str) -> list[str]:
+    """A sentence a difference of curves: its global p, and where it leaves the envelope."""
+    rows = cohort.curves[cohort.curves["claim"] == claim]
+    rows = rows[rows["kind"] == "difference"]
+    said = []
+    for names, line in rows.groupby(["source", "target", "contrast"], sort=False):
+        source, target, contrast = map(str, names)
+        p = next((float(p) for p in line["p"] if is_number(p)), None)
+        if p is None:
+            continue
+        whose = " → ".join(printable(name) for name in (source, target) if name)
+        outside = (line["value"] < line["envelope_low"]) | (line["value"] > line["envelope_high"])
+        x = line.loc[outside, "x"]
+        where = f"; outside the envelope between {x.min():g} and {x.max():g} µm" if len(x) else ""
+        named = cohort.contrast({"contrast": contrast})
+        said.append(f"{whose} over all distances, {named}: global p {p_sign(p)}{where}.")
+    return said

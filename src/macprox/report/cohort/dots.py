@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from macprox.report import style
-from macprox.report.cohort.plate import WIDTH_IN, Plate, looks, wrapped
+from macprox.report.cohort.plate import WIDTH_IN, Look, Plate, contrast_label, looks, wrapped
 from macprox.report.cohort.quantities import Key, quantity, title
 from macprox.report.cohort.reading import Row, SavedCohort
 from macprox.report.numbers import is_number, p_text
@@ -70,17 +70,22 @@ def dots_plate(
         name=name,
         said=f"A mark a patient by group, with the difference of means. {whose}",
         caption=caption + _without(cohort, keys),
-        size_in=(width, PANEL_HEIGHT_IN * rows + 0.1),
+        size_in=(width, panel_height_in(cohort) * rows + 0.1),
         draw=draw,
         data=dots_data(cohort, keys),
     )
 
 
+def panel_height_in(cohort: SavedCohort) -> float:
+    """High enough for a line a difference where there are many groups."""
+    return max(PANEL_HEIGHT_IN, 0.9 + 0.27 * len(cohort.pairs()))
+
+
 def dots_data(cohort: SavedCohort, keys: Sequence[Key]) -> pd.DataFrame:
     """The values and the tests that are drawn, one kind under the other."""
     values = [cohort.known(key).assign(drawn="patient") for key in keys]
-    tests = [pd.DataFrame(rows).assign(drawn="test") for key in keys
-             if (rows := [r for a, b in cohort.pairs() if (r := cohort.between(key, a, b))])]  # fmt: skip
+    rows = [row for key in keys for a, b in cohort.pairs() if (row := cohort.between(key, a, b))]
+    tests = [pd.DataFrame(rows).assign(drawn="test")] if rows else []
     tables = [table.dropna(axis="columns", how="all") for table in [*values, *tests] if len(table)]
     return pd.concat(tables, ignore_index=True)
 
@@ -120,10 +125,10 @@ def dots(axes: Axes, cohort: SavedCohort, key: Key) -> None:
     rows, what, look = cohort.known(key), quantity(key.statistic), looks(cohort.groups)
     moments, n_most = cohort.moments(key), int(rows["group"].value_counts().max() or 1)
     size = 5.6 if n_most <= 30 else 4.2 if n_most <= 80 else 3.2
-    labels = []
+    labels, name_width = [], 16 if len(cohort.groups) <= 2 else max(7, 48 // len(cohort.groups))
     for i, group in enumerate(cohort.groups):
         values = rows.loc[rows["group"] == group, "value"].to_numpy(float)
-        labels.append(f"{wrapped(group, 18, 2)}\nn = {len(values)}")
+        labels.append(f"{wrapped(group, name_width, 3)}\nn = {len(values)}")
         marks(axes, i, values, look[group], size)
         if group in moments:
             gapped(axes, i + 0.38, *moments[group], look[group].colour)
@@ -137,13 +142,22 @@ def dots(axes: Axes, cohort: SavedCohort, key: Key) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: what.tick(v)))
 
 
-def marks(axes: Axes, x: float, values: np.ndarray, look, size: float) -> None:
-    """Patients' marks, moved aside where they would hide one another."""
+def marks(
+    axes: Axes,
+    x: float,
+    values: np.ndarray,
+    look: Look,
+    size: float,
+    width: float = 0.085,
+    reach: float = 0.28,
+) -> None:
+    """Patients' marks, moved aside where they would hide one another (`swarm`)."""
     low, high = axes.get_ylim()
     mark = (size + 1) / AXIS_PT * (high - low)
     axes.plot(
-        x + swarm(values, mark), values, look.marker, color=look.colour, markersize=size, alpha=0.85,
-        markeredgecolor="white", markeredgewidth=0.5, linestyle="none", zorder=3,
+        x + swarm(values, mark, width, reach), values, look.marker, color=look.colour,
+        markersize=size, alpha=0.85, markeredgecolor="white", markeredgewidth=0.5,
+        linestyle="none", zorder=3,
     )  # fmt: skip
 
 
@@ -156,7 +170,7 @@ def gapped(axes: Axes, x: float, mean: float, sd: float, colour: str) -> None:
             axes.plot([x, x], [low, high], color=colour, linewidth=1.3, zorder=4)
 
 
-def swarm(values: np.ndarray, mark: float, width: float = 0.085, reach: float = 0.28) -> np.ndarray:
+def swarm(values: np.ndarray, mark: float, width: float, reach: float) -> np.ndarray:
     """How far each mark moves aside so that none hides another.
 
     Parameters
@@ -215,8 +229,7 @@ def _beside(beside: Axes, axes: Axes, cohort: SavedCohort, key: Key, row: Row | 
     beside.axhline(effect, color=look[second].colour, linewidth=1, linestyle=(0, (4, 2)), zorder=1)
     _effect(beside, row, vertical=True, at=0.0)
     beside.set_xlim(-0.5, 0.5)
-    contrast = wrapped(f"{second} − {first}", 20, 3)
-    beside.set_xticks([0], [f"{contrast}\n{_p(row)}"])
+    beside.set_xticks([0], [f"{contrast_label(first, second, 18)}\n{_p(row)}"])
     beside.tick_params(axis="x", length=0, labelcolor=style.INK)
     beside.spines[["top", "left"]].set_visible(False)
     beside.yaxis.tick_right()
@@ -227,7 +240,11 @@ def _beside(beside: Axes, axes: Axes, cohort: SavedCohort, key: Key, row: Row | 
 def _several(axes: Axes, cohort: SavedCohort, key: Key) -> None:
     """Every pairwise difference, a line each."""
     what = quantity(key.statistic)
-    rows = [(f"{b} − {a}", row) for a, b in cohort.pairs() if (row := cohort.between(key, a, b))]
+    rows = [
+        (contrast_label(a, b, 30), row)
+        for a, b in cohort.pairs()
+        if (row := cohort.between(key, a, b))
+    ]
     rows = [(name, row) for name, row in rows if is_number(row["effect"])]
     if not rows:
         _nothing(axes)
@@ -236,9 +253,9 @@ def _several(axes: Axes, cohort: SavedCohort, key: Key) -> None:
     axes.axvline(0, color=style.EXPECTED, linewidth=1, linestyle="--", zorder=1)
     for i, (_, row) in enumerate(rows):
         _effect(axes, row, vertical=False, at=-float(i))
-    axes.set_yticks([-i for i in range(len(rows))], [wrapped(name, 30, 1) for name, _ in rows])
+    axes.set_yticks([-i for i in range(len(rows))], [name for name, _ in rows])
     axes.tick_params(axis="y", length=0, labelcolor=style.INK,
-                     labelsize=8 if len(rows) < 8 else 6.5)  # fmt: skip
+                     labelsize=8 if len(rows) < 8 else 7)  # fmt: skip
     axes.set_ylim(-len(rows) + 0.3, 0.7)
     axes.set_xlabel(f"difference: {what.axis}".replace("\n", " "))
     axes.xaxis.set_major_locator(MaxNLocator(5))

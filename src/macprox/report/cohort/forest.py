@@ -1,4 +1,4 @@
-"""The primary answer with one choice changed at a time, and how many patients another study needs."""
+"""The primary answer with one choice changed at a time, and what another study would need."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def changes_plate(cohort: SavedCohort, name: str) -> Plate | None:
         axes.set_ylim(-len(rows) + 0.3, 0.7)
         axes.xaxis.set_major_locator(MaxNLocator(8))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: what.tick(v)))
-        contrast = printable(cohort.primary["contrast"]).replace(" - ", " − ")
+        contrast = cohort.contrast(cohort.primary or {"contrast": ""})
         axes.set_xlabel(wrapped(f"{contrast}: {what.axis}".replace("\n", " "), 110, 2))
 
     return Plate(

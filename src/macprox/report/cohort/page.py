@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from macprox.io.atomic import make_folder, write_text
 from macprox.printable import printable
-from macprox.report.cohort import answer, fieldmap, methods, tables
+from macprox.report.cohort import answer, doubts, fieldmap, methods, people, tables
 from macprox.report.cohort.answer import as_sentence
+from macprox.report.cohort.curves import curve_findings
 from macprox.report.cohort.figures import (
     HALVES,
     HAZARD,
@@ -25,9 +26,9 @@ from macprox.report.cohort.figures import (
     shared_plates,
 )
 from macprox.report.cohort.plate import Plate
-from macprox.report.cohort.quantities import PLAIN_NUMBER, Key
+from macprox.report.cohort.quantities import Key
 from macprox.report.cohort.reading import Row, SavedCohort
-from macprox.report.numbers import Table, is_number
+from macprox.report.numbers import Table
 from macprox.report.page import environment
 from macprox.report.rows import micrometres
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FIGURES = "figures"
 PX_PER_IN = 97.4  # 10.6 in fill the page's column, as in a slide's report
 MOST_ROWS = 14  # a longer table is folded after its main rows
-MOST_FINDINGS = 6
+MOST_FINDINGS = 9
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ def cohort_context(result: CohortResult, folder: Path) -> dict[str, Any]:
         "groups": cohort.groups if cohort.column is not None else (),
         "lead": [sentence for sentence in answer.lead(cohort) if sentence],
         "answered": cohort.primary is not None,
-        "doubts": answer.doubts(cohort),
-        "group_table": tables.group_table(cohort),
-        "patient_table": tables.patient_table(cohort),
-        "slides": tables.slide_lines(cohort),
+        "doubts": doubts.doubts(cohort),
+        "group_table": people.group_table(cohort),
+        "patient_table": people.patient_table(cohort),
+        "slides": people.slide_lines(cohort),
         "study": result.study,
         "claims": [_claim(cohort, claim, measures, folder) for claim in facts["claims"]],
         "survival": [shared[name] for name in (HAZARD, HALVES) if name in shared],
@@ -113,7 +114,7 @@ def cohort_context(result: CohortResult, folder: Path) -> dict[str, Any]:
 
 
 def _picture(plate: Plate, folder: Path) -> Picture:
-    svg = Markup(plate.publish(folder))
+    svg = Markup(plate.publish(folder))  # matplotlib escapes every text that it draws
     return Picture(svg, plate.caption, round(plate.size_in[0] * PX_PER_IN), plate.name)
 
 
@@ -123,9 +124,10 @@ def _claim(cohort: SavedCohort, claim: dict, measures: pd.DataFrame, folder: Pat
     rows = cohort.tests_in(name)
     main, rest = _main_rows(rows, [tuple(key) for key in keys])
     findings = [said for key in keys if (said := answer.finding(cohort, key))]
-    findings += [said for row in rows if (said := _association(row, cohort.level))]
+    findings += [said for row in rows if (said := answer.association(cohort, row))]
+    findings += curve_findings(cohort, name)
     return {
-        "id": printable(name),
+        "id": printable(name) if name != "table" else "Further",
         "anchor": file_name(name),
         "title": printable(claim["title"]),
         **{
@@ -137,7 +139,7 @@ def _claim(cohort: SavedCohort, claim: dict, measures: pd.DataFrame, folder: Pat
         "pictures": [_picture(plate, folder) for plate in claim_plates(cohort, name)],
         "tests": tables.tests_table(cohort, main),
         "rest": tables.tests_table(cohort, rest),
-        "values": tables.value_table(cohort, keys) if keys else Table([]),
+        "values": people.value_table(cohort, keys) if keys else Table([]),
         "no_numbers": tables.no_numbers(cohort, measures, name),
     }
 
@@ -148,14 +150,3 @@ def _main_rows(rows: list[Row], drawn: list[tuple]) -> tuple[list[Row], list[Row
         return rows, []
     main = [row for row in rows if tuple(Key.of(row)) in drawn]  # type: ignore[arg-type]
     return main, [row for row in rows if row not in main]
-
-
-def _association(row: Row, level: float) -> str:
-    """A finding of a test that compares no groups."""
-    if row["test"] not in ("spearman", "within_slope"):
-        return ""
-    names = {"spearman": "Between patients, rank correlation",
-             "within_slope": "Within patients, slope"}  # fmt: skip
-    effect = answer.effect_text(row, PLAIN_NUMBER, level) if is_number(row["effect"]) else ""
-    said = answer.verdict(row, level).replace("a difference", "a relation")
-    return f"{names[row['test']]}: {effect}. {said}" if effect else f"{names[row['test']]}: {said}"

@@ -9,16 +9,17 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from macprox.report import style
-from macprox.report.cohort.dots import dots_data, gapped, marks, panel
+from macprox.report.cohort.dots import dots_data, gapped, marks, panel, panel_height_in
 from macprox.report.cohort.plate import WIDTH_IN, Look, Plate, looks, wrapped
 from macprox.report.cohort.quantities import Key, place, quantity
 from macprox.report.cohort.reading import SavedCohort
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 MOST_PLACES = 8
+LINES_IN = 3.2
 ADJACENT = ("adjacent", "adjacent tissue", "distant")
 
 
@@ -58,9 +59,10 @@ def _places(axes: Axes, cohort: SavedCohort, keys: Sequence[Key]) -> None:
         for j, group in enumerate(cohort.groups):
             values = rows.loc[rows["group"] == group, "value"].to_numpy(float)
             x = i + step * (j - (n - 1) / 2)
-            marks(axes, x - 0.08 * step, values, look[group], 4.6 if len(values) < 40 else 3)
+            size = 4.6 if len(values) < 40 else 3.0
+            marks(axes, x - 0.12 * step, values, look[group], size, 0.04, 0.3 * step)
             if group in moments:
-                gapped(axes, x + 0.36 * step, *moments[group], look[group].colour)
+                gapped(axes, x + 0.34 * step, *moments[group], look[group].colour)
             counts.append(str(len(values)))
         labels.append(f"{wrapped(place(key) or 'whole slide', 16, 3)}\nn = {', '.join(counts)}")
     axes.set_xticks(range(len(keys)), labels)
@@ -100,16 +102,24 @@ def lines_plate(
     if not len(both):
         return None
     groups = [group for group in cohort.groups if (both["group"] == group).any()]
+    below = panel_height_in(cohort) if len(cohort.groups) > 2 else 0.0
 
     def draw(figure: Figure) -> None:
         with_difference = len(cohort.known(difference)) > 0
-        left, right = (figure.subfigures(1, 2, width_ratios=(1.15, 1)) if with_difference
-                       else (figure, None))  # fmt: skip
+        left: Figure | SubFigure = figure
+        right: SubFigure | None = None
+        if with_difference and len(cohort.groups) > 2:  # no room beside so many
+            left, right = figure.subfigures(2, 1, height_ratios=(LINES_IN, below))  # type: ignore[misc]
+        elif with_difference:
+            left, right = figure.subfigures(1, 2, width_ratios=(1.15, 1))  # type: ignore[misc]
         grid = left.subplots(1, len(groups), sharey=True, squeeze=False)[0]
         for axes, group in zip(grid, groups, strict=True):
-            _lines(axes, both[both["group"] == group], looks(cohort.groups)[group], names)
+            _lines(
+                axes, both[both["group"] == group], looks(cohort.groups)[group], names, len(groups)
+            )
             n = int((both["group"] == group).sum())
-            axes.set_title(f"{wrapped(group, 22, 2)} (n = {n})", fontsize=8.5)
+            name_width = 22 if len(groups) <= 2 else max(8, 66 // len(groups))
+            axes.set_title(f"{wrapped(group, name_width, 2)} (n = {n})", fontsize=8.5)
         what = quantity(ends[0].statistic)
         grid[0].set_ylabel(what.axis)
         grid[0].yaxis.set_major_locator(MaxNLocator(6))
@@ -126,7 +136,7 @@ def lines_plate(
         said=f"Lines from {names[0]} to {names[1]} within each patient, and their difference",
         caption=f"A line joins the two numbers of one patient. At the right {names[0]} minus "
         f"{names[1]}, one mark a patient, with the difference between the groups.",
-        size_in=(WIDTH_IN, 3.2),
+        size_in=(WIDTH_IN, LINES_IN + below),
         draw=draw,
         data=data.dropna(axis="columns", how="all"),
     )
@@ -139,15 +149,18 @@ def _joined(cohort: SavedCohort, ends: tuple[Key, Key]) -> pd.DataFrame:
     return both.rename(columns={"value_first": "first", "value_second": "second"})
 
 
-def _lines(axes: Axes, rows: pd.DataFrame, look: Look, names: tuple[str, str]) -> None:
+def _lines(axes: Axes, rows: pd.DataFrame, look: Look, names: tuple[str, str], of: int) -> None:
     style.quiet_axes(axes)
+    few = len(rows) <= 30
     for _, first, second in rows[["patient", "first", "second"]].itertuples(index=False):
-        axes.plot([0, 1], [first, second], color=look.colour, linewidth=0.9, alpha=0.6)
+        axes.plot(
+            [0, 1], [first, second], color=look.colour, linewidth=0.9, alpha=0.6 if few else 0.25
+        )
     for x, column in enumerate(("first", "second")):
         axes.plot([x] * len(rows), rows[column].to_numpy(float), look.marker, color=look.colour,
-                  markersize=5, markeredgecolor="white", markeredgewidth=0.5,
+                  markersize=5 if few else 3, markeredgecolor="white", markeredgewidth=0.4,
                   linestyle="none", zorder=3)  # fmt: skip
-    axes.set_xticks([0, 1], [wrapped(text, 14, 3) for text in names])
+    axes.set_xticks([0, 1], [wrapped(text, 14 if of <= 2 else 8, 3) for text in names])
     axes.tick_params(axis="x", length=0, labelcolor=style.INK)
     axes.set_xlim(-0.35, 1.35)
 

@@ -108,3 +108,11 @@ def wrapped(text: str, width: int, most_lines: int = 3) -> str:
     if len(lines) > most_lines:
         kept[-1] = kept[-1][: width - 1] + "…"
     return "\n".join(kept)
+
+
+def contrast_label(first: str, second: str, width: int) -> str:
+    """``"late − early"``; of long names a line each, so that neither is lost."""
+    joined = f"{printable(second)} − {printable(first)}"
+    if len(joined) <= width:
+        return joined
+    return f"{wrapped(second, width, 1)} −\n{wrapped(first, width, 1)}"

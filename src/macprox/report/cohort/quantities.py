@@ -28,8 +28,8 @@ class Key(NamedTuple):
     def of(cls, row: Mapping[str, Any]) -> Key:
         """The key of a row of a table, or of the primary test in ``cohort.json``."""
         radius = row.get("r_um")
-        texts = [printable(str(row.get(name) or "")) for name in cls._fields[:-1]]
-        return cls(*texts, round(float(radius), 6) if is_number(radius) else -1.0)  # type: ignore[arg-type]
+        text = {name: printable(str(row.get(name) or "")) for name in cls._fields[:-1]}
+        return cls(**text, r_um=round(float(radius), 6) if is_number(radius) else -1.0)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,19 @@ class Quantity:
         return self.difference(number) if self.kind in (POINTS, LOG2) else self._plain(number)
 
     def difference(self, number: float) -> str:
-        """A difference of two values, signed."""
+        """A difference of two values, signed, with its unit."""
+        unit = "pp" if self.kind in (SHARE, POINTS) else self.unit
+        return self.signed(number) + (f"{NBSP}{unit}" if unit and is_number(number) else "")
+
+    def signed(self, number: float) -> str:
+        """The same without its unit, where the unit was said already."""
         if not is_number(number):
             return DASH
         if self.kind in (SHARE, POINTS):
-            return _signed(f"{100 * float(number):+.1f}") + f"{NBSP}pp"
+            return _signed(f"{100 * float(number):+.1f}")
         if self.kind == LOG2:
             return _signed(f"{float(number):+.2f}")
-        return ("+" if number > 0 else "") + self._plain(number)
+        return ("+" if number > 0 else "") + significant_text(number)
 
     def tick(self, number: float) -> str:
         """A number at an axis, whose label carries the unit."""
@@ -108,8 +113,8 @@ _KNOWN = {
     "log2_ratio": Quantity("ratio of densities, log2", "log2 (ratio)", LOG2),
     "marker_difference": Quantity("marker level, near − far", "marker level, near − far"),
     "n_lesions": Quantity("number of lesions", "lesions", COUNT),
-    "lesion_area_mm2": Quantity("area of a lesion", "lesion area (mm²)", unit="mm²"),
-    "tumour_mm2": Quantity("tumour area", "tumour area (mm²)", unit="mm²"),
+    "lesion_area_mm2": Quantity("area of a lesion (mm²)", "lesion area (mm²)", unit="mm²"),
+    "tumour_mm2": Quantity("tumour area (mm²)", "tumour area (mm²)", unit="mm²"),
     "density_per_mm2": Quantity("cells per mm²", "cells per mm²", unit="per mm²"),
 }
 

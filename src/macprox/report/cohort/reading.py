@@ -93,15 +93,27 @@ class SavedCohort:
 
     def between(self, key: Key, first: str, second: str) -> Row | None:
         """The test of two groups, second minus first; the first of several."""
-        names = (f"{second} - {first}", f"{second} − {first}")
-        return next(
-            (
-                row
-                for row in self.tests_of(key)
-                if printable(row["contrast"]) in names and row["test"] not in NOT_BETWEEN_GROUPS
-            ),
-            None,
+        rows = (row for row in self.tests_of(key) if row["test"] not in NOT_BETWEEN_GROUPS)
+        return next((row for row in rows if self.sides(row) == (first, second)), None)
+
+    @cached_property
+    def _contrasts(self) -> dict[str, tuple[str, str]]:
+        named = (
+            self.facts["groups"]
+            if self.column is not None and self.facts["groups"]
+            else self.groups
         )
+        raw = dict(zip(self.groups, named, strict=True))
+        return {f"{raw[b]} - {raw[a]}": (a, b) for a, b in self.pairs()}
+
+    def sides(self, row: Row) -> tuple[str, str] | None:
+        """The groups of a test, the one that is subtracted first; None where it compares none."""
+        return self._contrasts.get(str(row["contrast"]).replace(" − ", " - "))
+
+    def contrast(self, row: Row) -> str:
+        """``"late − early"``, as it is read."""
+        sides = self.sides(row)
+        return f"{sides[1]} − {sides[0]}" if sides else printable(str(row["contrast"]))
 
     def pairs(self) -> list[tuple[str, str]]:
         """Every two groups, in order."""

@@ -33,17 +33,21 @@ def lesions_plate(cohort: SavedCohort, name: str) -> Plate | None:
     if not len(shown):
         return None
 
+    few = len(shown) <= 120
+
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         style.quiet_axes(axes)
         for group, look in looks(cohort.groups).items():
             rows = shown[shown["group"] == group]
             for _, own in rows.sort_values("area_mm2").groupby("patient"):
-                axes.plot(own["area_mm2"], own[column], color=look.colour, linewidth=0.6, alpha=0.4)
+                axes.plot(own["area_mm2"], own[column], color=look.colour, linewidth=0.6,
+                          alpha=0.4 if few else 0.15)  # fmt: skip
             label = f"{wrapped(group, 24, 1)} ({rows['patient'].nunique()} patients, "
             label += f"{len(rows)} lesions)"
-            axes.plot(rows["area_mm2"], rows[column], look.marker, color=look.colour, markersize=5,
-                      markeredgecolor="white", markeredgewidth=0.5, linestyle="none",
+            axes.plot(rows["area_mm2"], rows[column], look.marker, color=look.colour,
+                      markersize=5 if few else 3.4, markeredgecolor="white", markeredgewidth=0.5,
+                      linestyle="none",
                       label=label)  # fmt: skip
         axes.set_xscale("log")
         low, high = axes.get_xlim()
