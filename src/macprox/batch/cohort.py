@@ -93,7 +93,7 @@ def run_cohort(
     used = found if options.include_red else without_red(found)
     listed = _patients(sheet, _speaking(used, results), study.cohort)
     everyone = _patients(sheet, _speaking(found, results), study.cohort).slides
-    slides = listed.slides
+    slides = listed.slides.merge(_cells_of(used), on="slide_id", how="left")
     values = patient_values(gathered.measures, slides, Roles.of(study))
     terms, missing = _terms(study, sheet, slides, values, options.named)
     answers = ask(gathered.measures, values, slides, terms)
@@ -142,6 +142,11 @@ def _patients(
     return cohort.patients_of(
         sheet, [one.slide_id for one in speaking], group=group, covariates=columns
     )
+
+
+def _cells_of(found: Sequence[Found]) -> pd.DataFrame:
+    rows = [(one.slide_id, one.n_cells) for one in found]
+    return pd.DataFrame(rows, columns=["slide_id", "n_cells"])
 
 
 def _terms(

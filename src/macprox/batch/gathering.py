@@ -48,6 +48,12 @@ class Found:
     def light(self) -> str | None:
         return light_of(self.result.manifest)
 
+    @property
+    def n_cells(self) -> int:
+        """Observed cells."""
+        counts = self.result.manifest.get("counts", {})
+        return int(counts.get("cells_observed", counts.get("cells", 0)))
+
     def facts(self) -> dict[str, Any]:
         """For the report's list of slides."""
         manifest = self.result.manifest
@@ -58,7 +64,7 @@ class Found:
             "light": self.light,
             "light_reasons": light_reasons(manifest),
             "signed_off": signed["by"] if signed else None,
-            "cells": counts.get("cells_observed", counts.get("cells", 0)),
+            "cells": self.n_cells,
             **{name: counts.get(name) for name in ("tissue_mm2", "tumour_mm2", "excluded_mm2")},
             "exclusions": regions,
             "link": f"../slides/{self.slide_id}/report.html",

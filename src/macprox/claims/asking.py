@@ -99,7 +99,10 @@ def patient_values(measures: pd.DataFrame, slides: pd.DataFrame, roles: Roles) -
 def people_of(slides: pd.DataFrame, values: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     """One row a patient: the facts of the sheet, how many slides, the primary value."""
     facts = slides.drop(columns="slide_id").drop_duplicates("patient").set_index("patient")
-    facts["n_slides"] = slides.groupby("patient").size()
+    of_patient = slides.groupby("patient")
+    facts["n_slides"] = of_patient.size()
+    if "n_cells" in slides:
+        facts["n_cells"] = of_patient["n_cells"].sum()
     primary = values[terms.is_primary(values)].set_index("patient")
     return facts.assign(
         primary=primary["value"], primary_unweighted=primary["value_unweighted"]
@@ -122,7 +125,7 @@ def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iter
         if centred:
             for name, of_group in _groups(frame, terms):
                 found = cohort.compare_paired(
-                    of_group.assign(nothing=0.0), "value", "nothing", seed=terms.seed
+                    of_group.assign(nothing=0.0), "nothing", "value", seed=terms.seed
                 )
                 group = {"group": terms.group or "", "contrast": f"{name} - 0"}
                 yield found.assign(**labels, **group, question=AGAINST_NOTHING)
@@ -246,7 +249,14 @@ def _finished(tests: list[pd.DataFrame], terms: Terms) -> pd.DataFrame:
     whole = table["p_adjusted"].isna()
     family = cohort.adjust(table[whole], ["claim", "question"])["p_adjusted"]
     table.loc[whole, "p_adjusted"] = family
-    return table[columns]
+    order = ["claim", "question", "statistic"]
+    ranks = [table[name].map(_first_place(table[name])) for name in order]
+    return table[columns].iloc[np.lexsort(ranks[::-1])].reset_index(drop=True)
+
+
+def _first_place(names: pd.Series) -> dict[str, int]:
+    """Where each name stands first: tests of one kind lie together, in the order of the claims."""
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
 
 
 def _curves(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> pd.DataFrame:
@@ -266,4 +276,8 @@ def _curves(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> pd.Data
             labels: dict[str, Any] = dict(zip(("statistic", "source", "target"), key, strict=True))
             found.append(table.assign(**labels, claim=claim.id))
     columns = list(cohort.CURVES)
-    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+    if not found:
+        return pd.DataFrame(columns=columns)
+    table = pd.concat(found, ignore_index=True)[columns]
+    # What stands on the curve's axis is the claim's own quantity.
+    return table.assign(statistic=table["statistic"].str.removesuffix("_curve"))

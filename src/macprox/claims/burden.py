@@ -7,7 +7,7 @@ import numpy as np
 from macprox.claims.claim import Claim
 from macprox.claims.measures import Row, measure
 from macprox.claims.slide import ClaimSlide
-from macprox.spatial.table import ALL, WINDOW
+from macprox.spatial.table import ALL
 
 LESIONS, LESION_AREA, TUMOUR_AREA = "n_lesions", "lesion_area_mm2", "tumour_mm2"
 DENSITY, RATIO = "density_per_mm2", "log2_ratio"
@@ -46,7 +46,7 @@ def _densities(slide: ClaimSlide) -> list[Row]:
     tissue_mm2 = slide.regions.observed.area / 1e6
     return [
         measure(
-            "C6", DENSITY, found["value"], source=found["source"], target=WINDOW,
+            "C6", DENSITY, found["value"], source=found["source"],
             slide_id=slide.slide_id, weight=tissue_mm2 or 1.0,
             reason=found["reason"] if np.isnan(found["value"]) else "",
         )

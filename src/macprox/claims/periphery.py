@@ -50,7 +50,7 @@ def ratios(slide: ClaimSlide) -> list[Row]:
                 value, reason = np.log2((n_periphery + HALF) / lesion["periphery_um2"] / core), ""
             rows.append(
                 measure(
-                    "C2", RATIO, float(value), source=group.name, target="core",
+                    "C2", RATIO, float(value), source=group.name,
                     slide_id=slide.slide_id, lesion_id=int(lesion["lesion_id"]),
                     weight=float(n_core + n_periphery), reason=reason,
                 )

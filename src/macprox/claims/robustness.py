@@ -64,7 +64,7 @@ def sensitivity(
 def _again(patients: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     if terms.group is None:
         nothing = patients.assign(nothing=0.0)
-        return cohort.compare_paired(nothing, "value", "nothing", seed=terms.seed)
+        return cohort.compare_paired(nothing, "nothing", "value", seed=terms.seed)
     found = cohort.compare(
         patients, "value", terms.group, groups=terms.groups or None, seed=terms.seed
     )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ANSWER = ("statistic", "group", "test", "effect", "ci_low", "ci_high", "p", "n_patients")
 
+FLAGS = ("exact", "primary")
+COUNTS = ("n_patients", "n_first", "n_second", "n_arrangements", "seed")
+
 
 @app.command()
 def cohort(
@@ -102,9 +105,15 @@ def answer_of(result: CohortResult) -> dict[str, Any]:
 
 
 def _plain(row: pd.Series) -> dict[str, Any]:
-    """JSON knows neither NaN nor numpy."""
-    said = {}
+    """JSON knows neither NaN nor numpy; counts and flags come out of the saved table as floats."""
+    said: dict[str, Any] = {}
     for name, value in row.items():
+        known = not (isinstance(value, float) and not math.isfinite(value))
         value = value.item() if hasattr(value, "item") else value
-        said[str(name)] = None if isinstance(value, float) and not math.isfinite(value) else value
+        if name in FLAGS:
+            said[str(name)] = bool(value) if known else None
+        elif name in COUNTS:
+            said[str(name)] = int(value) if known else None
+        else:
+            said[str(name)] = value if known else None
     return said
