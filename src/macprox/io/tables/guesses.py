@@ -18,43 +18,16 @@ _SLIDE_NAMES = (
     *("sample id", "sample", "sample name", "sampleid", "file name", "filename"),
 )
 _FIELD_NAMES = (
-    "fov",
-    "fov id",
-    "fov name",
-    "core",
-    "core id",
-    "tma core",
-    "roi",
-    "roi id",
-    "field",
+    *("fov", "fov id", "fov name", "field", "roi", "roi id"),
+    *("core", "core id", "tma core"),
 )
 # What stands beside x and y in the name of a centroid.
 _BESIDE = frozenset(
-    [
-        "cell",
-        "nucleus",
-        "object",
-        "centroid",
-        "center",
-        "centre",
-        "position",
-        "pos",
-        "coord",
-        "coordinate",
-        "coordinates",
-        "location",
-        "loc",
-        "um",
-        "px",
-        "pixel",
-        "pixels",
-        "micron",
-        "microns",
-        "micrometre",
-        "micrometres",
-        "global",
-        "mean",
-    ]
+    (
+        *("cell", "nucleus", "object", "centroid", "center", "centre", "global", "mean"),
+        *("position", "pos", "coord", "coordinate", "coordinates", "location", "loc"),
+        *("um", "micron", "microns", "micrometre", "micrometres", "px", "pixel", "pixels"),
+    )
 )
 
 
