@@ -359,6 +359,21 @@ def test_a_table_is_read_however_it_was_exported(tmp_path, how):
     pd.testing.assert_frame_equal(given.facts, plain.facts)
 
 
+def test_names_that_nobody_asked_for_may_look_alike_and_positions_may_have_long_names(tmp_path):
+    names = ["Tumor", "tumor", "Mac", "B cell", "B_cell"]
+    frame = pd.DataFrame({"Cell.Type": names, "Cell X Pos (µm)": range(5), "Cell Y Pos (µm)": 0})
+    path = saved(frame, tmp_path)
+    request = TableRequest("Mac", "Tumour = Tumor or tumor")
+    given = prepare_tables([path], None, request)
+    assert given.slides[0].cells["phenotype"].tolist() == ["Tumour", "Tumour", *names[2:]]
+    assert list(given.study.phenotypes) == ["Mac", "Tumour", "B cell"]
+    with pytest.raises(MacproxError, match="would share the column name 'tumor'"):
+        prepare_tables([path], None, TableRequest("tumor", "Tumor"))
+    two = frame.rename(columns={"Cell Y Pos (µm)": "y_um"}).assign(nucleus_y_um=1)
+    with pytest.raises(TableError, match="Say where the positions are"):
+        prepare_tables([saved(two, tmp_path)], None, request)
+
+
 def sheet_of(tmp_path, text) -> Path:
     path = tmp_path / "clinical.csv"
     path.write_text(text)

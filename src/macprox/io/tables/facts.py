@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from macprox.errors import TableError, shortened
@@ -22,7 +23,7 @@ def one_row_a_slide(facts: pd.DataFrame, mapping: ColumnMapping) -> pd.DataFrame
     TableError
         Naming the slide and two of its values.
     """
-    rows = {"slide_id": facts["slide_id"].drop_duplicates().to_numpy(object)}
+    rows = {"slide_id": np.sort(facts["slide_id"].drop_duplicates().to_numpy(object))}
     for name in facts.columns.drop("slide_id"):
         said = facts.loc[facts[name].fillna("") != "", ["slide_id", name]].drop_duplicates()
         twice = said[said["slide_id"].duplicated(keep=False)]

@@ -18,33 +18,32 @@ _SLIDE_NAMES = (
     *("sample id", "sample", "sample name", "sampleid", "file name", "filename"),
 )
 _FIELD_NAMES = (
-    "fov",
-    "fov id",
-    "fov name",
-    "core",
-    "core id",
-    "tma core",
-    "roi",
-    "roi id",
-    "field",
+    *("fov", "fov id", "fov name", "field", "roi", "roi id"),
+    *("core", "core id", "tma core"),
 )
-# What they call a centroid; `{}` is x or y.
-_POSITION_NAMES = (
-    *("{}", "{} um", "{} px", "{} pixel", "{} pixels", "{} micron", "{} microns"),
-    *("centroid {}", "{} centroid", "cell {}", "cell {} position", "{} position", "position {}"),
-    *("pos {}", "{} pos", "{} coord", "coord {}", "{} coordinate", "{} loc", "{} location"),
-    *("center {}", "centre {}", "{} center", "{} centre", "nucleus {}", "{}c", "{} cent"),
-    *("location center {}", "cell {} um", "centroid {} microns", "{} um centroid"),
+# What stands beside x and y in the name of a centroid.
+_BESIDE = frozenset(
+    (
+        *("cell", "nucleus", "object", "centroid", "center", "centre", "global", "mean"),
+        *("position", "pos", "coord", "coordinate", "coordinates", "location", "loc"),
+        *("um", "micron", "microns", "micrometre", "micrometres", "px", "pixel", "pixels"),
+    )
 )
 
 
 def position_columns(header: Header) -> tuple[str, str] | None:
-    """The columns that can only be positions."""
-    for form in _POSITION_NAMES:
-        x, y = header.find(form.format("x")), header.find(form.format("y"))
-        if x and y:
-            return x, y
-    return None
+    """The columns that can only be positions: of several, those called x and y alone."""
+    found: list[str] = []
+    for axis in "xy":
+        words = {name: plain(name).split() for name in header.columns}
+        candidates = [
+            name for name, said in words.items() if [w for w in said if w not in _BESIDE] == [axis]
+        ]
+        bare = [name for name in candidates if words[name] == [axis]]
+        if len(bare or candidates) != 1:
+            return None
+        found += bare or candidates
+    return found[0], found[1]
 
 
 def slide_column(header: Header, roi: str | None) -> str | None:

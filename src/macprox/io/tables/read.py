@@ -13,14 +13,21 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from macprox.celltable import OTHER, REQUIRED_COLUMNS, positive_column, validate
 from macprox.errors import TableError, reason_of, shortened
-from macprox.io.slide_names import slide_id_of, unique_slide_ids
+from macprox.io.slide_names import unique_slide_ids
 from macprox.io.tables import positivity
+from macprox.io.tables.cells import (
+    middle,
+    require_positions,
+    rois_of,
+    slides_of,
+    um_per_unit,
+    with_ids,
+)
 from macprox.io.tables.facts import facts_of, one_row_a_slide
 from macprox.io.tables.layouts import Layout, layout_of
 from macprox.io.tables.mapping import ColumnMapping, require_present
 from macprox.io.tables.text import Header, numbers, read_columns, read_header, table_stem
 
-_IMAGE_SUFFIX = re.compile(r"[.,]im3$", re.IGNORECASE)  # comma: a table in a comma locale
 _POSITIVE_COLUMN = re.compile(r"(?P<marker>.+)_positive")
 
 
@@ -124,7 +131,7 @@ def read_given(
     ]
     cells = pd.concat([one.cells for one in tables], ignore_index=True)
     try:
-        cells = validate(_with_ids(cells, files))
+        cells = validate(with_ids(cells, files))
     except TableError as error:
         raise TableError(f"{', '.join(path.name for path in files[:3])}: {error}") from None
     _refuse_same_field(tables)
@@ -166,15 +173,15 @@ def _foreign(
     facts: tuple[str, ...],
 ) -> _One:
     path = header.path
-    scale = _um_per_unit(layout, pixel_size_um, header)
+    scale = um_per_unit(layout, pixel_size_um, header)
     names, positive = _phenotypes(table, layout, path)
     cells = pd.DataFrame(
         {
-            "slide_id": _slides(table, layout, path, of_file),
-            "roi_id": _rois(table, layout),
+            "slide_id": slides_of(table, layout, path, of_file),
+            "roi_id": rois_of(table, layout),
             "source_cell_id": table[layout.cell_id] if layout.cell_id else None,
-            "x_um": (_middle(table, layout.x, path) + layout.to_corner) * scale,
-            "y_um": (_middle(table, layout.y, path) + layout.to_corner) * scale,
+            "x_um": (middle(table, layout.x, path) + layout.to_corner) * scale,
+            "y_um": (middle(table, layout.y, path) + layout.to_corner) * scale,
             "phenotype": names,
         }
     )
@@ -182,7 +189,7 @@ def _foreign(
         cells["tissue_category"] = table[layout.tissue_category].fillna("").astype(object)
     markers = {marker: positive_column(marker) for marker in positive}
     cells = cells.assign(**{markers[marker]: values for marker, values in positive.items()})
-    _require_positions(cells, path)
+    require_positions(cells, path)
     return _One(path, cells, markers, facts_of(cells["slide_id"], table, facts))
 
 
@@ -269,51 +276,6 @@ def _cells_only(table: pd.DataFrame, layout: Layout, header: Header) -> pd.DataF
     return table
 
 
-def _um_per_unit(layout: Layout, pixel_size_um: float | None, header: Header) -> float:
-    if layout.unit == "um":
-        return 1.0
-    if pixel_size_um is not None:
-        return float(pixel_size_um)
-    names = f"{layout.x[0]!r} and {layout.y[0]!r}"
-    if layout.unit == "px":
-        raise TableError(
-            f"{header.path}: positions in {names} are in pixels ({layout.tool}). Give the "
-            "micrometres per pixel with --pixel-size."
-        )
-    raise TableError(
-        f"{header.path}: neither {names} nor another column says the unit of positions. Give "
-        "--pixel-size (micrometres per pixel; 1 if they are micrometres already)."
-    )
-
-
-def _middle(table: pd.DataFrame, columns: tuple[str, ...], path: Path) -> np.ndarray:
-    return np.mean([numbers(table[name], path) for name in columns], axis=0)
-
-
-def _slides(table: pd.DataFrame, layout: Layout, path: Path, of_file: str) -> pd.Series:
-    if layout.slide is None:
-        return pd.Series(of_file, index=table.index, dtype=object)
-    names = table[layout.slide].fillna("").astype(str).str.strip()
-    safe = {
-        name: slide_id_of(Path(_IMAGE_SUFFIX.sub("", name.replace("\\", "/")))) if name else of_file
-        for name in names.unique()
-    }
-    if len(set(safe.values())) < len(safe):
-        raise TableError(
-            f"{path}: slides {shortened(', '.join(map(repr, sorted(safe))), 200)} would share a "
-            "folder name; "
-            "rename them."
-        )
-    return names.map(safe).astype(object)
-
-
-def _rois(table: pd.DataFrame, layout: Layout) -> pd.Series:
-    if layout.roi is None:
-        return pd.Series("1", index=table.index, dtype=object)
-    names = table[layout.roi].fillna("").astype(str).str.strip()
-    return names.str.replace(_IMAGE_SUFFIX, "", regex=True).replace("", "1").astype(object)
-
-
 def _phenotypes(
     table: pd.DataFrame, layout: Layout, path: Path
 ) -> tuple[pd.Series, positivity.Positivity]:
@@ -334,39 +296,3 @@ def _phenotypes(
 def _with_other(names: pd.Series) -> pd.Series:
     is_other = names.str.lower().isin(["", "other", "others", "other+"])
     return names.mask(is_other, OTHER).astype(object)
-
-
-def _require_positions(cells: pd.DataFrame, path: Path) -> None:
-    missing = ~np.isfinite(cells[["x_um", "y_um"]].to_numpy()).all(axis=1)
-    if missing.any():
-        row = int(np.flatnonzero(missing)[0])
-        raise TableError(
-            f"{path}: {missing.sum():,} of {len(cells):,} cells have no position (first in row "
-            f"{row + 2}). Remove those rows, or export the table again."
-        )
-
-
-def _with_ids(cells: pd.DataFrame, files: list[Path]) -> pd.DataFrame:
-    """Cells with an id that is unique on their slide, in the order of the cell table."""
-    if "source_cell_id" not in cells:
-        return cells
-    keys = ["slide_id", "roi_id", "source_cell_id"]
-    named = cells["source_cell_id"].notna()
-    repeated = named & cells.duplicated(keys)
-    if repeated.any():
-        row = cells[repeated].iloc[0]
-        raise TableError(
-            f"Cell {shortened(str(row['source_cell_id']))} of slide {row['slide_id']!r}, field "
-            f"{row['roi_id']!r}, occurs twice in {', '.join(path.name for path in files[:3])}. "
-            "Was a table given twice, or a field beside the merge that holds it?"
-        )
-    number = pd.to_numeric(cells["source_cell_id"], errors="coerce")
-    fits = number.notna() & (number > 0) & (number == np.floor(number)) & (number < 2**53)
-    if fits.all() and not cells.assign(n=number).duplicated(["slide_id", "n"]).any():
-        ids, drop = number.astype(np.int64), ["source_cell_id"]
-    else:
-        ids = cells.groupby("slide_id", sort=False).cumcount() + 1
-        drop = [] if named.any() else ["source_cell_id"]
-    cells = cells.assign(cell_id=ids).drop(columns=drop)
-    first = ["slide_id", "roi_id", "cell_id"]
-    return cells[[*first, *(name for name in cells.columns if name not in first)]]

@@ -219,8 +219,8 @@ def _located(cells: pd.DataFrame, regions: Regions, slide_id: str) -> pd.DataFra
     if not regions.tumour.intersects(extent):
         raise WindowError(
             f"The tumour region of slide {slide_id!r} lies outside its cells (x "
-            f"{xy[:, 0].min():.0f} to {xy[:, 0].max():.0f} µm); are both of the same pixels, and is "
-            "the pixel size right?"
+            f"{xy[:, 0].min():.0f} to {xy[:, 0].max():.0f} µm); are both of the same pixels, and "
+            "is the pixel size right?"
         )
     depth = place_by_lesion(xy, regions, places["lesion_id"].to_numpy())
     region = zone_of(depth["tumour_border_distance_um"].to_numpy(), regions.margin_um)

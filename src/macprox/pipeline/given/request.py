@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from macprox.celltable import AMBIGUOUS, OTHER
+from macprox.celltable import AMBIGUOUS, OTHER, slug
 from macprox.errors import StudyError
+from macprox.printable import name_problem
 from macprox.regions.parameters import RegionParameters
 from macprox.spatial.parameters import ProximityParameters
 from macprox.study import GIVEN, CohortParameters, ImageParameters, Study
@@ -69,8 +70,18 @@ class TableRequest:
         StudyError
             If names cannot stand side by side.
         """
-        named = [name for name in phenotypes if name not in (OTHER, AMBIGUOUS)]
-        names = dict.fromkeys([*sources, target, *named])
+        # Nobody asked for the tables' other names: one that cannot stand in a study, or beside
+        # another ("B cell", "B_cell"), stays in the cell table alone.
+        names = dict.fromkeys([*sources, target])
+        taken = set(map(slug, names))
+        for name in phenotypes:
+            if (
+                name not in (OTHER, AMBIGUOUS)
+                and slug(name) not in taken
+                and not name_problem(name)
+            ):
+                names[name] = None
+                taken.add(slug(name))
         primary = ProximityParameters.primary_radius_um
         tumour = RegionParameters().tumour
         if self.tumour_file is not None:
