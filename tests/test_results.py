@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import shapely
 import macprox as mp
 from macprox import celltable
 from macprox.errors import ResultError
+from macprox.pipeline.lesions import LESION_COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,33 @@ def test_the_cell_table_is_valid_and_has_the_columns_of_the_design(result):
     assert set(cells["slide_id"]) == {"P01_early"}
     assert set(cells["region"]) <= {"core", "inner_margin", "outer_margin", "distant"}
     assert set(cells["phenotype_source"]) == {"auto"}
+
+
+def test_lesions_are_the_pieces_of_the_tumour_and_cells_know_theirs(result):
+    lesions, cells, regions = result.lesions(), result.cells(), result.regions()
+    assert lesions["lesion_id"].tolist() == list(regions.lesions())
+    assert lesions["area_um2"].sum() == pytest.approx(regions.tumour.area)
+    inside = cells[cells["lesion_id"] > 0]
+    assert (inside["nearest_lesion_id"] == inside["lesion_id"]).all()
+    assert set(cells["nearest_lesion_id"]) <= set(lesions["lesion_id"])
+    assert inside["relative_depth"].between(0, 1.01).all()
+    assert (cells.loc[cells["lesion_id"] == 0, "relative_depth"] <= 0).all()
+    inradius_um = lesions.set_index("lesion_id")["inradius_um"].loc[cells["nearest_lesion_id"]]
+    np.testing.assert_allclose(
+        cells["relative_depth"] * inradius_um.to_numpy(), -cells["tumour_border_distance_um"],
+        rtol=0.01, atol=1e-6,
+    )  # fmt: skip
+    counted = inside[inside["in_window"] & ~inside["excluded"]]
+    n = counted.groupby("lesion_id").size()
+    assert lesions.set_index("lesion_id")["n_cells"].to_dict() == n.to_dict()
+    assert (lesions["border_contrast"] > 0.8).all()
+    assert not lesions["no_clear_border"].any()
+
+
+def test_every_column_of_the_lesions_is_described():
+    described = (Path(__file__).resolve().parents[1] / "docs" / "results.md").read_text("utf-8")
+    section = described[described.index("## lesions.parquet") : described.index("## gates.parquet")]
+    assert [name for name in LESION_COLUMNS if f"`{name}`" not in section] == []
 
 
 def test_both_directions_are_in_the_statistics(result):
@@ -121,6 +150,7 @@ def test_labels_have_two_names(result):
     [
         ("cells.parquet", lambda r: r.cells()),
         ("statistics.parquet", lambda r: r.statistics()),
+        ("lesions.parquet", lambda r: r.lesions()),
         ("regions.geojson", lambda r: r.regions()),
         ("labels.zarr", lambda r: r.labels()),
         ("manifest.json", lambda r: r.pixel_size_um),

@@ -10,21 +10,25 @@ import shapely
 from macprox.simulate.disk import Disk
 
 ALVEOLUS_UM, WALL_UM = 75.0, 15.0
+PITCH_UM = ALVEOLUS_UM + WALL_UM
 # As regions have it (regions/model.py): tissue so near to air may be a septum.
 SEPTUM_UM = 20.0
 
 
 @dataclass(frozen=True, eq=False)
 class Alveoli:
-    """Squares ``ALVEOLUS_UM`` wide, ``WALL_UM`` apart.
+    """Squares ``ALVEOLUS_UM`` wide, ``WALL_UM`` apart, on a grid.
 
     Parameters
     ----------
-    low_um : (n, 2) float
-        Their upper left corners.
+    first_um : (2,) float
+        Upper left corner (x, y) of the square in column 0 and row 0.
+    is_open : (columns, rows) bool
+        Which squares are airspaces; the outermost are none, so that every place has neighbours.
     """
 
-    low_um: np.ndarray = field(repr=False)
+    first_um: np.ndarray = field(repr=False)
+    is_open: np.ndarray = field(repr=False)
 
     @classmethod
     def around(cls, disk: Disk, capsule_um: float, side_um: float, phase: np.ndarray) -> Alveoli:
@@ -37,33 +41,39 @@ class Alveoli:
         side_um : float
             Of the window.
         phase : (2,) float
-            Where the grid begins, in periods.
+            Where the grid begins, in periods from 0 to 1.
         """
-        pitch_um = ALVEOLUS_UM + WALL_UM
-        at = np.arange(int(side_um / pitch_um) + 1)
-        low = np.stack(np.meshgrid(at + phase[0], at + phase[1]), axis=-1).reshape(-1, 2) * pitch_um
-        low = low[(low + ALVEOLUS_UM <= side_um).all(axis=1)]
+        first_um = (phase - 2) * PITCH_UM
+        at = np.arange(int(side_um / PITCH_UM) + 4)
+        low = first_um + PITCH_UM * np.stack(np.meshgrid(at, at, indexing="ij"), axis=-1)
+        is_whole = ((low >= 0) & (low + ALVEOLUS_UM <= side_um)).all(axis=-1)
         centre = np.array([disk.x_um, disk.y_um])
         nearest = np.clip(centre, low, low + ALVEOLUS_UM)
-        away_um = np.hypot(*(nearest - centre).T) - disk.radius_um
-        return cls(low[away_um > capsule_um])
+        away_um = np.hypot(*np.moveaxis(nearest - centre, -1, 0)) - disk.radius_um
+        return cls(first_um, is_whole & (away_um > capsule_um))
 
     def polygons(self) -> shapely.MultiPolygon:
-        return shapely.MultiPolygon(
-            list(shapely.box(*self.low_um.T, *(self.low_um + ALVEOLUS_UM).T))
-        )
+        low = self.first_um + PITCH_UM * np.argwhere(self.is_open)
+        return shapely.MultiPolygon(list(shapely.box(*low.T, *(low + ALVEOLUS_UM).T)))
 
     def contains(self, xy: np.ndarray) -> np.ndarray:
-        return self._away2_um2(xy) == 0
+        """``(n,)`` bool of ``(n, 2)`` points of the window."""
+        square, within_um = self._square_of(xy)
+        return self.is_open[*square.T] & (within_um < ALVEOLUS_UM).all(axis=1)
 
     def is_near(self, xy: np.ndarray) -> np.ndarray:
-        """Within `SEPTUM_UM` of an airspace."""
-        return self._away2_um2(xy) < SEPTUM_UM**2
+        """Within `SEPTUM_UM` of an airspace, or in it."""
+        square, within_um = self._square_of(xy)
+        near = np.zeros(len(xy), bool)
+        for step in np.ndindex(3, 3):
+            to = np.array(step) - 1
+            from_low = within_um - PITCH_UM * to
+            away = from_low - np.clip(from_low, 0, ALVEOLUS_UM)
+            near |= self.is_open[*(square + to).T] & ((away**2).sum(axis=1) < SEPTUM_UM**2)
+        return near
 
-    def _away2_um2(self, xy: np.ndarray) -> np.ndarray:
-        """Squared distance to the nearest square."""
-        away2 = np.full(len(xy), np.inf)
-        for low in self.low_um:
-            dx, dy = (xy - np.clip(xy, low, low + ALVEOLUS_UM)).T
-            np.minimum(away2, dx**2 + dy**2, out=away2)
-        return away2
+    def _square_of(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Column and row of the square whose period holds each point; place in that period."""
+        periods = (xy - self.first_um) / PITCH_UM
+        square = np.floor(periods).astype(np.int64)
+        return square, (periods - square) * PITCH_UM
