@@ -141,6 +141,12 @@ class CohortResult:
                     f"{path}: {name!r} is {shortened(repr(facts[name]))}; expected a "
                     f"{'list' if isinstance(default, list) else 'table'}. {_REDO}"
                 )
+        level = facts["level"]
+        if isinstance(level, bool) or not (isinstance(level, (int, float)) and 0 < level < 1):
+            raise ResultError(
+                f"{path}: 'level' is {shortened(repr(level))}; expected a number between 0 and 1. "
+                f"{_REDO}"
+            )
         facts["groups"] = [str(name) for name in facts["groups"]]
         facts["slides"] = _filled(facts["slides"], _SLIDE, path, "slides")
         facts["claims"] = _filled(facts["claims"], _CLAIM, path, "claims")

@@ -62,7 +62,7 @@ def write_cohort_report(result: CohortResult, path: str | os.PathLike) -> Path:
         The saved tables: nothing is computed, neither from slides nor between patients.
     path : path-like
         The HTML file. One file: style and figures are inside; it needs no network and no script.
-        Beside it the folder ``figures`` is made anew: each figure as ``.svg`` and ``.pdf``, with
+        Beside it in the folder ``figures``, which is made anew within a result: each figure as ``.svg`` and ``.pdf``, with
         the numbers that are drawn as ``.csv``.
 
     Returns
@@ -76,7 +76,9 @@ def write_cohort_report(result: CohortResult, path: str | os.PathLike) -> Path:
     """
     path = Path(path)
     folder = path.parent / FIGURES
-    shutil.rmtree(folder, ignore_errors=True)  # figures of an earlier answer would lie beside ours
+    if folder.resolve() == result.figures.resolve():
+        # Figures of an earlier answer would lie beside ours; a folder elsewhere is not ours.
+        shutil.rmtree(folder, ignore_errors=True)
     make_folder(folder)
     html = environment().get_template("cohort.html.j2").render(cohort_context(result, folder))
     write_text(path, html)

@@ -64,7 +64,7 @@ class SavedCohort:
     def values(self) -> dict[Key, pd.DataFrame]:
         """For every quantity the patients' values, with the column ``group``."""
         table = self.result.values()
-        table = table.assign(group=table["patient"].map(self.group_of).fillna(""))
+        table = table.assign(group=[self.group_of.get(p, "") for p in table["patient"]])
         keys = [Key.of(row) for row in table.to_dict("records")]  # type: ignore[arg-type]
         places: dict[Key, list[int]] = {}
         for i, key in enumerate(keys):
@@ -129,8 +129,8 @@ class SavedCohort:
                 found.setdefault(first, (row["mean_first"], row["sd_first"]))
                 found.setdefault(second, (row["mean_second"], row["sd_second"]))
         if self.column is None:
-            for row in self.tests_of(key)[:1]:
-                found[EVERYONE] = (row["mean_first"], row["sd_first"])
+            for row in self.tests_of(key):
+                found.setdefault(EVERYONE, (row["mean_first"], row["sd_first"]))
         return {group: pair for group, pair in found.items() if is_number(pair[0])}
 
     @cached_property
@@ -141,7 +141,7 @@ class SavedCohort:
             return flagged.iloc[0].to_dict()
         declared = self.facts["primary"]
         rows = self.tests_of(Key.of(declared)) if isinstance(declared, dict) else []
-        return rows[0] if rows else None
+        return next((row for row in rows if row["test"] not in NOT_BETWEEN_GROUPS), None)
 
     @cached_property
     def primary_key(self) -> Key | None:

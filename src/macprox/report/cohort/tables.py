@@ -14,6 +14,7 @@ from macprox.report.cohort.forest import TARGET_POWER, changes, effect_name
 from macprox.report.cohort.quantities import PLAIN_NUMBER, Key, Quantity, quantity, title
 from macprox.report.cohort.reading import Row, SavedCohort
 from macprox.report.numbers import (
+    NBSP,
     Shown,
     Table,
     count_text,
@@ -117,7 +118,7 @@ def _least(p: float) -> str:
 
 def _numbers_of(row: Row, reason: str) -> Shown:
     if is_number(row["n_first"]) and is_number(row["n_second"]):
-        return Shown(f"{count_text(row['n_first'])} v {count_text(row['n_second'])}")
+        return Shown(f"{count_text(row['n_first'])}{NBSP}v{NBSP}{count_text(row['n_second'])}")
     return shown(row["n_patients"], count_text, reason)
 
 
