@@ -7,17 +7,21 @@ import lazy_loader
 __version__ = "0.4.0"
 
 __all__ = [
+    "CohortResult",
     "MacproxError",
     "Slide",
     "SlideResult",
     "Study",
     "__version__",
     "cohort",
+    "cohort_figure",
+    "open_cohort",
     "open_result",
     "open_slide",
     "phenotype",
     "read_cells",
     "run",
+    "run_cohort",
     "segment",
     "simulate",
     "spatial",
@@ -27,9 +31,12 @@ __all__ = [
 if TYPE_CHECKING:
     from macprox import cohort, phenotype, segment, simulate, spatial
     from macprox.batch import run, update
+    from macprox.batch.cohort import run_cohort
+    from macprox.cohort_results import CohortResult, open_cohort
     from macprox.errors import MacproxError
     from macprox.io.images import open_slide
     from macprox.io.tables import read_cells
+    from macprox.report.cohort import cohort_figure
     from macprox.results import SlideResult, open_result
     from macprox.slide import Slide
     from macprox.study import Study
@@ -40,9 +47,12 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submodules=["cohort", "phenotype", "segment", "simulate", "spatial"],
     submod_attrs={
         "batch": ["run", "update"],
+        "batch.cohort": ["run_cohort"],
+        "cohort_results": ["CohortResult", "open_cohort"],
         "errors": ["MacproxError"],
         "io.images": ["open_slide"],
         "io.tables": ["read_cells"],
+        "report.cohort": ["cohort_figure"],
         "results": ["SlideResult", "open_result"],
         "slide": ["Slide"],
         "study": ["Study"],

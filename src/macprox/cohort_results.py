@@ -170,9 +170,10 @@ class CohortResult:
         """One row a patient: group, covariates, counts, primary values."""
         return self._table("patients")
 
-    def tests(self) -> pd.DataFrame:
-        """One row a test."""
-        return self._table("tests")
+    def tests(self, claim: str | None = None) -> pd.DataFrame:
+        """One row a test; of one claim (``"C1"``) where it is named."""
+        tests = self._table("tests")
+        return tests if claim is None else tests[tests["claim"] == claim].reset_index(drop=True)
 
     def curves(self) -> pd.DataFrame:
         """Quantities over a distance: patients, groups and differences."""

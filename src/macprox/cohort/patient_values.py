@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -48,7 +50,8 @@ def aggregate(
     values = asked.join(_averaged(rows[rows["counts"]]))
     silent = values.index[values["value"].isna()]
     values["reason"] = _reasons(rows[rows["nth"].isin(silent)]).reindex(values.index)
-    return table_of(values.replace({np.nan: None}).to_dict("records"), VALUES)
+    rows_found: Any = values.replace({np.nan: None}).to_dict("records")
+    return table_of(rows_found, VALUES)
 
 
 def _of_patients(measures: pd.DataFrame, slides: pd.DataFrame, patient: str) -> pd.DataFrame:
