@@ -16,7 +16,7 @@ LAYERS = (
     {"image"},
     {"segment", "measure", "phenotype", "regions", "spatial", "simulate"},
     {"study", "study_toml", "starter_study", "io", "train"},
-    {"results"},
+    {"results", "cohort_results"},
     {"report"},
     {"pipeline"},
     {"batch", "progress", "review", "sample_data"},
