@@ -20,11 +20,11 @@ def methods_paragraph(manifest: dict, study, gates: pd.DataFrame, regions) -> st
         [
             _software(manifest),
             _image(manifest, study),
-            _segmentation(study),
+            segmentation(study),
             *seam_sentences(manifest),
             _gating(gates),
             _regions(study, regions),
-            _proximity(study, manifest),
+            proximity(study, manifest),
         ]
     )
 
@@ -50,7 +50,7 @@ def _image(manifest: dict, study) -> str:
     return f"{len(source.get('channels', []))} channels{scale} were read{af}."
 
 
-def _segmentation(study) -> str:
+def segmentation(study) -> str:
     p = study.segmentation
     said = (
         f"Nuclei were segmented on {study.image.nucleus} (method {p.method}, expected diameter "
@@ -105,7 +105,8 @@ def _regions(study, regions) -> str:
     return f"The tumour region was {how}; its margin reaches {p.margin_um:g} µm to either side."
 
 
-def _proximity(study, manifest: dict) -> str:
+def proximity(study, manifest: dict) -> str:
+    """What was measured between cells, and against which null."""
     p = study.proximity
     within = strata_text(study)
     drawn = (
