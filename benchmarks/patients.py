@@ -24,15 +24,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
-from shapely import MultiPolygon
 
 from macprox import __version__, cohort
 from macprox.claims import lineage, periphery, regulatory
 from macprox.claims.measures import Row, measure, to_measures
 from macprox.claims.slide import ClaimSlide
 from macprox.cohort import KEY
-from macprox.regions import Regions
-from macprox.simulate import SimulatedCohort, scenario, simulate_cohort, true_difference
+from macprox.regions import Regions, lesion_zone_areas
+from macprox.simulate import (
+    SimulatedCohort,
+    scenario,
+    simulate_cohort,
+    true_difference,
+    true_values,
+)
 from macprox.spatial import ProximityParameters
 from macprox.spatial.sensitivity import headline_at
 from macprox.study import GIVEN, ImageParameters, Study
@@ -48,9 +53,11 @@ STUDY = Study(
 )
 CELLS = "cells as replicates"  # what not to do: the control of the whole exercise
 UNSTRATIFIED = "g_excess_unstratified"
+TRUE_SHARE = "true periphery_share_excess"
 # Which of the scene's truths belongs to which measure.
 TRUTH_OF = {
     ("C2", "log2_periphery_core", TRM): "log2_periphery_core_trm",
+    ("C2", "periphery_share_excess", TRM): TRUE_SHARE,
     ("C1", "g", TUMOUR): "tumour_near_trm",
     ("C1", "g_excess", TRM): "trm_excess",
 }
@@ -58,11 +65,10 @@ TRUTH_OF = {
 
 def measured(simulated: SimulatedCohort) -> pd.DataFrame:
     """The measures of every slide of a cohort."""
-    window = MultiPolygon([simulated.window.polygon])
     rows: list[Row] = []
     for slide_id in simulated.slide_ids:
         cells = simulated.slide_cells(slide_id).reset_index(drop=True)
-        regions = Regions(window, tumour=simulated.tumour(slide_id), tumour_source="file")
+        regions = _regions(simulated, slide_id)
         slide = ClaimSlide(slide_id, cells, pd.DataFrame(), regions, STUDY)
         rows += _nearby(slide)
         rows += [row for row in periphery.ratios(slide) if row["source"] == TRM]
@@ -96,7 +102,26 @@ def tested(number: int, name: str) -> list[dict[str, Any]]:
         found = cohort.compare(frame, "value", "group", groups=("early", "late"))
         told = found.iloc[0]
         rows.append({**dict(zip(KEY, key, strict=True)), **_numbers(told)})
-    return [*rows, {**dict.fromkeys(KEY, ""), "statistic": CELLS, "p": _of_cells(simulated)}]
+    nothing = dict.fromkeys(KEY, "")
+    rows.append({**nothing, "statistic": CELLS, "p": _of_cells(simulated)})
+    return [*rows, {**nothing, "statistic": TRUE_SHARE, "effect": _true_share(simulated)}]
+
+
+def _true_share(simulated: SimulatedCohort) -> float:
+    """Difference in the true `periphery.SHARE` of the patients there are, from their densities."""
+    truth = true_values(simulated).set_index("patient")["log2_periphery_core_trm"]
+    shares: dict[str, list[float]] = {"early": [], "late": []}
+    for row in simulated.samples.to_dict("records"):
+        zones = lesion_zone_areas(_regions(simulated, row["slide_id"]))
+        core, around = float(zones["core_um2"].iloc[0]), float(zones["periphery_um2"].iloc[0])
+        cells = around * 2.0 ** float(truth[row["patient"]])
+        shares[row["group"]].append(cells / (cells + core) - around / (around + core))
+    return float(np.mean(shares["late"]) - np.mean(shares["early"]))
+
+
+def _regions(simulated: SimulatedCohort, slide_id: str) -> Regions:
+    window = simulated.window.shape.polygon()
+    return Regions(window, tumour=simulated.tumour(slide_id), tumour_source="file")
 
 
 def _numbers(told: pd.Series) -> dict[str, float]:
@@ -120,6 +145,8 @@ def _of_cells(simulated: SimulatedCohort) -> float:
 def summary(rows: list[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
     """One line a measure."""
     truth = true_difference(scenario(name)).set_index("estimand")["difference"]
+    shares = [row["effect"] for row in rows if row["statistic"] == TRUE_SHARE]
+    truth[TRUE_SHARE] = np.mean(shares)  # of all patients of all cohorts
     for key, of_key in pd.DataFrame(rows).groupby(list(KEY), dropna=False, sort=False):
         labels = dict(zip(KEY, key, strict=True))
         p, effect = of_key["p"].dropna(), of_key["effect"]

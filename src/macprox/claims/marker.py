@@ -15,8 +15,8 @@ from macprox.claims.slide import ClaimSlide, Roles
 DIFFERENCE, CURVE = "marker_difference", "marker_level_curve"
 CURVE_EDGES_UM = (0.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0, 150.0)
 BORDER_BAND_UM = 20.0
-MIN_CELLS = 20  # near, and far, on a slide
-MIN_CURVE_CELLS = 10
+MIN_CELLS = 10  # near, and far, on a slide
+MIN_CURVE_CELLS = 5
 
 
 def measure_slide(slide: ClaimSlide) -> list[Row]:

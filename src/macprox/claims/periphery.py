@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import numpy as np
 
 from macprox.claims.claim import Claim
@@ -11,9 +14,11 @@ from macprox.regions import lesion_zone_areas, lesion_zone_of
 from macprox.regions.extent import CORE, PERIPHERY
 from macprox.spatial import area_below_um2
 from macprox.spatial.border import FIRST_BAND_UM, LAST_BAND_UM, PROFILE
+from macprox.spatial.pattern import Group
 from macprox.window import Window
 
-RATIO, CURVE = "log2_periphery_core", "border_profile_per_mm2"
+SHARE, RATIO = "periphery_share_excess", "log2_periphery_core"
+CURVE = "border_profile_per_mm2"
 MIN_AREA_UM2 = 2000.0  # of core and periphery: some ten cells
 HALF = 0.5  # added to counts, so that a place without a cell has a ratio (Haldane 1956)
 
@@ -26,36 +31,43 @@ def measure_slide(slide: ClaimSlide) -> list[Row]:
 
 
 def ratios(slide: ClaimSlide) -> list[Row]:
-    """The periphery:core ratio of every lesion and class."""
+    """Share at the periphery, and periphery:core ratio, of every lesion and class."""
     # An airspace holds macrophages that no tissue holds back: it belongs to neither side.
     zones = lesion_zone_areas(slide.regions, airspace=False)
     cells = slide.cells
     zone = lesion_zone_of(
-        cells["tumour_border_distance_um"].to_numpy(),
-        cells["nearest_lesion_id"].to_numpy(),
-        zones,
+        cells["tumour_border_distance_um"].to_numpy(), cells["nearest_lesion_id"].to_numpy(), zones
     )
     zone[slide.is_in_air] = ""
-    rows = []
-    for group in slide.roles.classes:
-        of_group = slide.is_a(*group.phenotypes)
-        for lesion in zones.to_dict("records"):
-            here = of_group & cells["nearest_lesion_id"].eq(lesion["lesion_id"]).to_numpy()
-            n_core = int((here & (zone == CORE)).sum())
-            n_periphery = int((here & (zone == PERIPHERY)).sum())
-            small = min(lesion["core_um2"], lesion["periphery_um2"]) < MIN_AREA_UM2
-            value, reason = np.nan, f"core or periphery below {MIN_AREA_UM2:g} um2"
-            if not small:
-                core = (n_core + HALF) / lesion["core_um2"]
-                value, reason = np.log2((n_periphery + HALF) / lesion["periphery_um2"] / core), ""
-            rows.append(
-                measure(
-                    "C2", RATIO, float(value), source=group.name,
-                    slide_id=slide.slide_id, lesion_id=int(lesion["lesion_id"]),
-                    weight=float(n_core + n_periphery), reason=reason,
-                )
-            )  # fmt: skip
-    return rows
+    return [
+        row
+        for group in slide.roles.classes
+        for lesion in zones.to_dict("records")
+        for row in _of_lesion(slide, group, lesion, zone)
+    ]
+
+
+def _of_lesion(
+    slide: ClaimSlide, group: Group, lesion: dict[Hashable, Any], zone: np.ndarray
+) -> list[Row]:
+    of_lesion = slide.cells["nearest_lesion_id"].eq(lesion["lesion_id"]).to_numpy()
+    here = slide.is_a(*group.phenotypes) & of_lesion
+    n_core, n_periphery = (int((here & (zone == name)).sum()) for name in (CORE, PERIPHERY))
+    n, core, periphery = n_core + n_periphery, lesion["core_um2"], lesion["periphery_um2"]
+    at = {
+        "source": group.name, "slide_id": slide.slide_id, "lesion_id": int(lesion["lesion_id"]),
+        "weight": float(n),
+    }  # fmt: skip
+    if min(core, periphery) < MIN_AREA_UM2:
+        reason = f"core or periphery below {MIN_AREA_UM2:g} um2"
+        return [measure("C2", name, np.nan, **at, reason=reason) for name in (SHARE, RATIO)]
+    by_area = periphery / (core + periphery)
+    share = n_periphery / n - by_area if n else np.nan
+    ratio = np.log2((n_periphery + HALF) / periphery / ((n_core + HALF) / core))
+    return [
+        measure("C2", SHARE, share, **at, reason="" if n else f"no {group.name} in the lesion"),
+        measure("C2", RATIO, float(ratio), **at),
+    ]
 
 
 def _profile(slide: ClaimSlide) -> list[Row]:
@@ -86,16 +98,18 @@ CLAIM = Claim(
     title="Core or periphery",
     question="Are macrophages denser at the periphery of lesions than in their core, and does "
     "that differ between groups?",
-    estimand="log2 of the density at the periphery over the density in the core, a lesion; the "
-    "periphery reaches as far to both sides of the border as half the lesion's inscribed radius, "
-    "at most margin_um, so that a small lesion keeps a core; half a cell is added to both counts; "
+    estimand="share of a lesion's macrophages at its periphery, minus the periphery's share of the "
+    "area of both; beside it log2 of the density at the periphery over that in the core, with half "
+    "a cell added to both counts. The periphery reaches as far to both sides of the border as half "
+    "the lesion's inscribed radius, at most margin_um, so that a small lesion keeps a core; "
     "lesions are averaged by their cells",
     null="none on a slide: 0 is the same density on both sides",
     limits="densities say nothing of whether macrophages moved or died; a border that nobody "
-    "confirmed, or that is not clear, moves cells between the zones",
+    "confirmed, or that is not clear, moves cells between the zones; of few cells the ratio is "
+    "drawn towards 0, the share is not",
     of_slide=measure_slide,
     lacking=_lacking,
-    tested=(RATIO,),
-    centred=(RATIO,),
+    tested=(SHARE, RATIO),
+    centred=(SHARE, RATIO),
     curves=(CURVE,),
 )

@@ -138,7 +138,7 @@ def definitions(cohort: SavedCohort) -> list[tuple[str, str]]:
          "0.1."),
         ("p adjusted", "Corrected for the number of tests of its kind. Without it, one of twenty "
          "tests of nothing falls below 0.05."),
-        ("Interval", f"Differences that the same test would not reject at {level}. It tells more "
+        ("Interval", f"Differences that these patients do not rule out, at {level}. It tells more "
          "than p: how large the difference may be, and how small."),
         ("Hedges g", "The difference in standard deviations between patients, corrected for few "
          "patients (Hedges 1981)."),

@@ -62,8 +62,8 @@ def write_cohort_report(result: CohortResult, path: str | os.PathLike) -> Path:
         The saved tables: nothing is computed, neither from slides nor between patients.
     path : path-like
         The HTML file. One file: style and figures are inside; it needs no network and no script.
-        Beside it in the folder ``figures``, which is made anew within a result: each figure as
-        ``.svg`` and ``.pdf``, with the numbers that are drawn as ``.csv``.
+        Beside it, in the folder ``figures``, each figure as ``.svg`` and ``.pdf`` with the numbers
+        that are drawn as ``.csv``; within a result that folder is made anew.
 
     Returns
     -------
