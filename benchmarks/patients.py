@@ -63,38 +63,36 @@ TRUTH_OF = {
 }
 
 
-def measured(simulated: SimulatedCohort) -> pd.DataFrame:
-    """The measures of every slide of a cohort."""
+def measured(simulated: SimulatedCohort, controls: bool) -> pd.DataFrame:
+    """The measures of every slide of a cohort, and what misleads where controls are asked for."""
     rows: list[Row] = []
     for slide_id in simulated.slide_ids:
         cells = simulated.slide_cells(slide_id).reset_index(drop=True)
         regions = _regions(simulated, slide_id)
         slide = ClaimSlide(slide_id, cells, pd.DataFrame(), regions, STUDY)
-        rows += _nearby(slide)
+        rows += _nearby(slide, slide.proximity, "g_excess")
+        if controls:
+            rows += _nearby(slide, replace(slide.proximity, strata=()), UNSTRATIFIED)
         rows += [row for row in periphery.ratios(slide) if row["source"] == TRM]
         rows += [row for row in lineage.measure_slide(slide) if row["compartment"] == ""]
         rows += regulatory.measure_slide(slide)
     return to_measures(rows)
 
 
-def _nearby(slide: ClaimSlide) -> Iterator[Row]:
-    stratified = slide.proximity
-    for parameters, name in (
-        (stratified, "g_excess"),
-        (replace(stratified, strata=()), UNSTRATIFIED),
-    ):
-        for found in headline_at(slide.cells, parameters, (20.0,)):
-            said = {key: found[key] for key in ("source", "target", "r_um")}
-            said |= {"slide_id": slide.slide_id, "weight": float(found["n_source"])}
-            yield measure("C1", name, found["value"] - found["expected"], **said)
-            if name == "g_excess":
-                yield measure("C1", "g", found["value"], **said)
+def _nearby(slide: ClaimSlide, parameters: ProximityParameters, name: str) -> Iterator[Row]:
+    for found in headline_at(slide.cells, parameters, (20.0,)):
+        said = {key: found[key] for key in ("source", "target", "r_um")}
+        said |= {"slide_id": slide.slide_id, "weight": float(found["n_source"])}
+        yield measure("C1", name, found["value"] - found["expected"], **said)
+        if name != UNSTRATIFIED:
+            yield measure("C1", "g", found["value"], **said)
 
 
 def tested(number: int, name: str) -> list[dict[str, Any]]:
     """Every measure of one cohort, compared between the groups."""
     simulated = simulate_cohort(scenario(name), seed=[SEED, number])  # type: ignore[arg-type]
-    values = cohort.aggregate(measured(simulated), simulated.samples)
+    measures = measured(simulated, controls=name == "compartment_artefact")
+    values = cohort.aggregate(measures, simulated.samples)
     people = simulated.samples.drop(columns="slide_id").drop_duplicates("patient")
     rows = []
     for key, of_key in values.groupby(list(KEY), dropna=False, sort=False):
@@ -104,7 +102,9 @@ def tested(number: int, name: str) -> list[dict[str, Any]]:
         rows.append({**dict(zip(KEY, key, strict=True)), **_numbers(told)})
     nothing = dict.fromkeys(KEY, "")
     rows.append({**nothing, "statistic": CELLS, "p": _of_cells(simulated)})
-    return [*rows, {**nothing, "statistic": TRUE_SHARE, "effect": _true_share(simulated)}]
+    if name == "redistribution":
+        rows.append({**nothing, "statistic": TRUE_SHARE, "effect": _true_share(simulated)})
+    return rows
 
 
 def _true_share(simulated: SimulatedCohort) -> float:
@@ -146,7 +146,7 @@ def summary(rows: list[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
     """One line a measure."""
     truth = true_difference(scenario(name)).set_index("estimand")["difference"]
     shares = [row["effect"] for row in rows if row["statistic"] == TRUE_SHARE]
-    truth[TRUE_SHARE] = np.mean(shares)  # of all patients of all cohorts
+    truth[TRUE_SHARE] = np.mean(shares) if shares else np.nan  # of all patients of all cohorts
     for key, of_key in pd.DataFrame(rows).groupby(list(KEY), dropna=False, sort=False):
         labels = dict(zip(KEY, key, strict=True))
         p, effect = of_key["p"].dropna(), of_key["effect"]
