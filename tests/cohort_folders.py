@@ -14,6 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from macprox.cohort.columns import ASSOCIATION, BETWEEN, SURVIVAL
+from macprox.cohort.cox import PERMUTED
+from macprox.cohort.life_table import HIGH, LOW
+from macprox.cohort.sample_size import CAUTIOUS, POOLED
+
 KEY = ("claim", "statistic", "source", "target", "region", "compartment", "r_um")
 TRM, MDM, TREG = "AM/TRM-like", "Mo-mac-like", "Treg"
 RADII = (10.0, 20.0, 30.0, 50.0, 100.0)
@@ -73,7 +78,8 @@ class Cohort:
             return []
         return [
             {**full, "group": self.group, **_welch(self._arm(a, numbers), self._arm(b, numbers)),
-             "contrast": f"{b} - {a}", "test": "studentised permutation", "seed": 0,
+             "contrast": f"{b} - {a}", "question": BETWEEN, "test": "studentised permutation",
+             "seed": 0,
              "primary": primary and i == 0}
             for i, (a, b) in enumerate(pairs)
         ]  # fmt: skip
@@ -172,16 +178,25 @@ class Cohort:
     def other_tests(self) -> list[dict]:
         full = {**dict.fromkeys(KEY, ""), "r_um": np.nan, "group": "", "seed": 0, "primary": False}
         n = len(self.patients)
-        c7 = {**full, "claim": "C7", "source": self.regulatory, "contrast": "", "n_patients": n}
+        c7 = {
+            **full,
+            "claim": "C7",
+            "question": ASSOCIATION,
+            "source": self.regulatory,
+            "contrast": "",
+            "n_patients": n,
+        }
         cox = {**full, "claim": "C1", "statistic": "g_excess", "source": "Tumour",
-               "target": self.resident, "r_um": 20.0, "contrast": "per sd", "test": "cox",
+               "target": self.resident, "r_um": 20.0, "question": SURVIVAL,
+               "contrast": "per standard deviation", "test": PERMUTED,
                "effect": -0.4, "ci_low": -1.0, "ci_high": 0.1, "p": 0.12, "p_min": 1e-4,
                "n_patients": n, "reason": ""}  # fmt: skip
         return [
-            {**c7, "statistic": "spearman", "test": "spearman", "effect": 0.42, "ci_low": -0.1,
+            {**c7, "statistic": "regulatory_per_mm2", "test": "Spearman correlation, permutation",
+             "effect": 0.42, "ci_low": -0.1,
              "ci_high": 0.76, "p": 0.11, "p_min": 1e-4, "n_arrangements": 9999, "exact": False,
              "reason": ""},
-            {**c7, "statistic": "within_slope", "test": "within_slope",
+            {**c7, "statistic": "regulatory_per_mm2", "test": "slope within patients, mixed model",
              "reason": "the model did not converge"},
             cox,
         ]  # fmt: skip
@@ -278,23 +293,23 @@ class Cohort:
 
     def power_table(self) -> pd.DataFrame:
         rows = []
-        for basis, sd in (("pilot sd", 0.03), ("upper limit of sd", 0.04)):
+        for basis, sd in ((POOLED, 0.03), (CAUTIOUS, 0.04)):
             for size in (0.5, 0.8, 1.2, 1.5):
                 effect = size * 0.03
                 for n in (3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 80):
                     power = stats.norm.cdf(effect / sd * (n / 2) ** 0.5 - 1.96)
                     rows.append({"n_per_arm": n, "effect": effect, "effect_size": size, "sd": sd,
-                                 "power": power, "basis": basis})  # fmt: skip
+                                 "power": power, "spread": basis})  # fmt: skip
         return pd.DataFrame(rows)
 
     def kaplan_meier_table(self) -> pd.DataFrame:
         rows = []
-        for half, drop in (("low", 0.09), ("high", 0.05)):
+        for half, drop in ((LOW, 0.09), (HIGH, 0.05)):
             for i in range(8):
                 s = (1 - drop) ** (i + 1)
-                rows.append({"half": half, "time": 120.0 * (i + 1), "survival": s,
+                rows.append({"group": half, "time": 120.0 * (i + 1), "survival": s,
                              "ci_low": s - 0.12, "ci_high": min(1.0, s + 0.1),
-                             "at_risk": 8 - i})  # fmt: skip
+                             "n_at_risk": 8 - i})  # fmt: skip
         return pd.DataFrame(rows)
 
     def facts(self, primary: dict | None) -> dict:

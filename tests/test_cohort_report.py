@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 import cohort_folders
 from cohort_folders import MDM, TRM, Cohort
+from macprox.cohort.columns import AGAINST_NOTHING
+from macprox.cohort.sample_size import POOLED
 from macprox.cohort_results import KEY_COLUMNS, TABLES, open_cohort
 from macprox.errors import ResultError
 from macprox.report import style
@@ -199,12 +201,12 @@ def test_groups_tested_against_chance_by_themselves_are_told_first(fresh):
     def alone(tests):
         row = tests[tests["primary"].astype(bool)].iloc[0].to_dict()
         row |= {"contrast": "early - 0", "n_second": np.nan, "mean_second": np.nan,
-                "primary": False, "test": "sign flip", "effect": 0.09, "ci_low": 0.07,
-                "ci_high": 0.11, "p": 0.008}  # fmt: skip
+                "primary": False, "test": "sign flip", "question": AGAINST_NOTHING,
+                "effect": 0.09, "ci_low": 0.07, "ci_high": 0.11, "p": 0.008}  # fmt: skip
         return pd.concat([tests, pd.DataFrame([row])], ignore_index=True)
 
     text = lead_of(changed(fresh, "tests", alone))
-    told = "Against chance, early - 0: +9.0 percentage points (95 % interval +7.0 to +11.0)"
+    told = "Against chance, early: +9.0 percentage points (95 % interval +7.0 to +11.0)"
     assert text.index(told) < text.index("Difference, late − early")
 
 
@@ -285,7 +287,7 @@ def test_power_is_read_off_the_saved_table(result):
     table = power_table(SavedCohort(result))
     saved_rows = result.power()
     for line, size in zip(table.rows, (0.5, 0.8, 1.2, 1.5), strict=True):
-        rows = saved_rows[(saved_rows["effect_size"] == size) & (saved_rows["basis"] == "pilot sd")]
+        rows = saved_rows[(saved_rows["effect_size"] == size) & (saved_rows["spread"] == POOLED)]
         n = rows.loc[rows["power"] >= 0.8, "n_per_arm"].min()
         assert line[1].text == f"{n:.0f}"
     assert table.rows[0][2].text == "more than 80"

@@ -24,7 +24,7 @@ _REDO = "Run `macprox cohort` again: it makes the folder anew from the slides' t
 # What tells one measured quantity from another; `r_um` is NaN where no radius is meant.
 KEY_COLUMNS = ("claim", "statistic", "source", "target", "region", "compartment", "r_um")
 _KEY_TEXT = KEY_COLUMNS[:-1]
-_TEST_TEXT = (*_KEY_TEXT, "group", "contrast", "test", "reason")
+_TEST_TEXT = (*_KEY_TEXT, "question", "group", "contrast", "test", "reason")
 _TEST_NUMBERS = (
     "r_um effect ci_low ci_high p p_adjusted p_min n_patients n_first n_second mean_first "
     "mean_second sd_first sd_second effect_size effect_size_low effect_size_high n_arrangements "
@@ -55,8 +55,8 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "lesions": (("slide_id", "patient", "group"), ("lesion_id", "area_um2", "inradius_um")),
     "sensitivity": (("kind", "what", *_TEST_TEXT), ("change", *_TEST_NUMBERS.split())),
-    "power": (("basis",), ("n_per_arm", "effect", "effect_size", "sd", "power")),
-    "kaplan_meier": (("half",), ("time", "survival", "ci_low", "ci_high", "at_risk")),
+    "power": (("spread",), ("n_per_arm", "effect", "effect_size", "sd", "power")),
+    "kaplan_meier": (("group",), ("time", "survival", "ci_low", "ci_high", "n_at_risk")),
 }
 _FACTS: dict[str, Any] = {
     "macprox": "",

@@ -203,7 +203,8 @@ def _tables(
     }
     pair = groups_of(answers.patients, terms)[:2]
     if len(pair) == 2:
-        tables["power"] = cohort.power(answers.patients, "primary", str(terms.group), groups=pair)
+        planned = cohort.power(answers.patients, "primary", str(terms.group), groups=pair)
+        tables["power"] = cohort.power_curves(planned)
     if terms.time is not None and terms.event is not None:
         tables["kaplan_meier"] = cohort.kaplan_meier(
             answers.patients, "primary", terms.time, terms.event

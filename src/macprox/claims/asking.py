@@ -18,11 +18,16 @@ from macprox.claims.named import EXCESS
 from macprox.claims.slide import Roles
 from macprox.claims.terms import Terms
 from macprox.cohort import KEY
+from macprox.cohort.columns import (
+    ADJUSTED,
+    AGAINST_NOTHING,
+    ASSOCIATION,
+    BETWEEN,
+    MIXED,
+    SURVIVAL,
+)
 from macprox.cohort.patients import in_order, labels_in
 
-BETWEEN, AGAINST_NOTHING = "between groups", "against nothing"
-ADJUSTED, MIXED, SURVIVAL = "adjusted", "mixed model", "survival"
-ASSOCIATION = "association"
 ALL_PATIENTS = "all patients"
 _CLAIMS = {claim.id: claim for claim in CLAIMS}
 
@@ -127,8 +132,15 @@ def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iter
                 found = cohort.compare_paired(
                     of_group.assign(nothing=0.0), "nothing", "value", seed=terms.seed
                 )
-                group = {"group": terms.group or "", "contrast": f"{name} - 0"}
-                yield found.assign(**labels, **group, question=AGAINST_NOTHING)
+                yield _one_sided(found, name, terms).assign(**labels)
+
+
+def _one_sided(found: pd.DataFrame, name: str, terms: Terms) -> pd.DataFrame:
+    """A test against 0: there is one group, and nothing beside it."""
+    moved = {f"{part}_first": found[f"{part}_second"] for part in ("n", "mean", "sd")}
+    gone = {f"{part}_second": np.nan for part in ("n", "mean", "sd")}
+    said = {"group": terms.group or "", "contrast": f"{name} - 0", "question": AGAINST_NOTHING}
+    return found.assign(**moved, **gone, **said)
 
 
 def _asked_of(labels: dict[str, Any]) -> tuple[bool, bool]:
@@ -238,7 +250,7 @@ def _survival(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> list[
 
 def _finished(tests: list[pd.DataFrame], terms: Terms) -> pd.DataFrame:
     """One table, with adjusted p values, and the answer marked."""
-    columns = [*cohort.TESTS, "question"]
+    columns = list(cohort.TESTS)
     if not tests:
         return pd.DataFrame(columns=columns).astype({"primary": bool})
     table = pd.concat(tests, ignore_index=True)

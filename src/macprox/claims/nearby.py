@@ -90,7 +90,7 @@ CLAIM = Claim(
     "shared preference for places finer than the strata",
     of_slide=measure_slide,
     lacking=_lacking,
-    tested=(EXCESS, G, LINEAGE_EXCESS, NEAREST, NEAREST_EXCESS),
+    tested=(EXCESS, G, EXPECTED, LINEAGE_EXCESS, NEAREST, NEAREST_EXCESS),
     centred=(EXCESS, LINEAGE_EXCESS, NEAREST_EXCESS),
     curves=(CURVE,),
 )

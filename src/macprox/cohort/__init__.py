@@ -26,6 +26,7 @@ __all__ = [
     "mixed_model",
     "patients_of",
     "power",
+    "power_curves",
     "survival",
 ]
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from macprox.cohort.multiplicity import adjust
     from macprox.cohort.paired import compare_paired
     from macprox.cohort.patient_values import aggregate
-    from macprox.cohort.sample_size import power
+    from macprox.cohort.sample_size import power, power_curves
     from macprox.cohort.sheet import Sheet, patients_of
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -58,7 +59,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "multiplicity": ["adjust"],
         "paired": ["compare_paired"],
         "patient_values": ["aggregate"],
-        "sample_size": ["power"],
+        "sample_size": ["power", "power_curves"],
         "sheet": ["Sheet", "patients_of"],
     },
 )

@@ -19,6 +19,7 @@ VALUES = ("patient", *KEY, "value", "value_unweighted", "n_slides", "n_lesions",
 
 TESTS = (
     *KEY,
+    "question",
     "group",
     "contrast",
     "test",
@@ -44,7 +45,11 @@ TESTS = (
     "primary",
     "reason",
 )
-"""One row a test."""
+"""One row a test; ``question`` is one of those below."""
+
+BETWEEN, AGAINST_NOTHING = "between groups", "against nothing"
+ADJUSTED, MIXED = "adjusted", "mixed model"
+SURVIVAL, ASSOCIATION = "survival", "association"
 
 CURVES = (
     "claim",
@@ -67,7 +72,7 @@ CURVES = (
 )
 """One row a curve and x."""
 
-_TEXT = {*KEY[:-1], "group", "contrast", "test", "reason", "patient", "kind"}
+_TEXT = {*KEY[:-1], "question", "group", "contrast", "test", "reason", "patient", "kind"}
 _FLAGS = {"exact", "primary"}
 _WHOLE = {"n_patients", "n_arrangements", "seed", "n_slides", "n_lesions"}
 

@@ -32,6 +32,7 @@ COLUMNS = (
     "n_second",
     "reason",
 )
+CURVE_COLUMNS = ("spread", "sd", "effect", "effect_size", "n_per_arm", "power")
 SIZES = (0.5, 0.8, 1.2, 1.5)
 POOLED, CAUTIOUS = "pooled", "upper 80 % limit"
 _MOST = 10_000
@@ -117,6 +118,42 @@ def power(
         for name, sd in spreads
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def power_curves(planned: pd.DataFrame, most: int = 60) -> pd.DataFrame:
+    """Power against the size of a group, of every effect and spread that `power` planned for.
+
+    Parameters
+    ----------
+    planned : DataFrame
+        Of `power`.
+    most : int
+        The largest group, at least.
+
+    Returns
+    -------
+    DataFrame
+        ``spread, sd, effect, effect_size, n_per_arm, power``; ``effect_size`` is in pooled standard
+        deviations, also where the spread is the upper limit. Empty where nothing was planned.
+    """
+    known = planned[planned["power"].notna()]
+    needed = known["n_per_arm"].max()
+    largest = max(most, min(int(needed) + 1, _MOST)) if len(known) else 0
+    sizes = sorted(
+        {*range(3, min(largest, 60) + 1), *np.geomspace(60, max(largest, 60), 25, dtype=int)}
+    )
+    pooled = known.loc[known["spread"] == POOLED, "sd"]
+    rows = [
+        {
+            **{name: row[name] for name in ("spread", "sd", "effect")},
+            "effect_size": row["effect"] / pooled.iloc[0],
+            "n_per_arm": n,
+            "power": power_of(abs(row["effect"]) / row["sd"], (n, n), row["alpha"]),
+        }
+        for row in known.to_dict("records")
+        for n in sizes
+    ]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
 def _planned(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from macprox.cohort.columns import AGAINST_NOTHING
 from macprox.printable import printable, visible
 from macprox.report.cohort.quantities import (
     PLAIN_NUMBER,
@@ -47,10 +48,10 @@ def _against_chance(cohort: SavedCohort, key: Key) -> list[str]:
     """Each group by itself against what the null expects, where that was tested."""
     what, said = quantity(key.statistic), []
     for row in cohort.tests_of(key):
-        alone = not is_number(row["n_second"]) and row["test"] not in NOT_BETWEEN_GROUPS
+        alone = row["question"] == AGAINST_NOTHING
         if alone and is_number(row["effect"]) and row is not cohort.primary and row["contrast"]:
             effect = effect_text(row, what, cohort.level)
-            said.append(f"{cohort.contrast(row)}: {effect}{_p(row)}")
+            said.append(f"{printable(row['contrast'].removesuffix(' - 0'))}: {effect}{_p(row)}")
     return [f"Against chance, {'; '.join(said)}."] if said else []
 
 
@@ -175,7 +176,7 @@ def verdict(cohort: SavedCohort, row: Row, brief: bool = False) -> str:
         For one of many findings: the sentence about absence stands in the answer alone.
     """
     alpha = 1 - cohort.level
-    word = "relation" if row["test"] in NOT_BETWEEN_GROUPS else "difference"
+    word = "relation" if row["question"] in NOT_BETWEEN_GROUPS else "difference"
     if not is_number(row["p"]):
         reason = micrometres(as_sentence(row["reason"])) or "No test was made."
         return f"{reason} No {word} is shown or excluded."
@@ -205,7 +206,7 @@ def _direction(cohort: SavedCohort, row: Row) -> str:
 
 def _compatible(row: Row, brief: bool) -> str:
     """Which values the interval leaves open."""
-    what = PLAIN_NUMBER if row["test"] in NOT_BETWEEN_GROUPS else quantity(row["statistic"])
+    what = PLAIN_NUMBER if row["question"] in NOT_BETWEEN_GROUPS else quantity(row["statistic"])
     absence = "" if brief else f". {ABSENCE}"
     if not (is_number(row["ci_low"]) and is_number(row["ci_high"])):
         return absence
@@ -217,7 +218,7 @@ def finding(cohort: SavedCohort, key: Key) -> str:
     """One quantity of a claim in a sentence or two: difference and what may be said."""
     rows = [row for a, b in cohort.pairs() if (row := cohort.between(key, a, b))]
     if not rows:
-        rows = [r for r in cohort.tests_of(key) if r["test"] not in NOT_BETWEEN_GROUPS][:1]
+        rows = [r for r in cohort.tests_of(key) if r["question"] not in NOT_BETWEEN_GROUPS][:1]
     if not rows:
         return ""
     words = ", ".join(dict.fromkeys((title(key), quantity(key.statistic).words)))
@@ -232,12 +233,10 @@ def finding(cohort: SavedCohort, key: Key) -> str:
 
 def association(cohort: SavedCohort, row: Row) -> str:
     """A finding of a test that compares no groups; empty for others."""
-    names = {"spearman": "Rank correlation between patients",
-             "within_slope": "Slope within patients", "cox": "Survival, logarithm of the hazard "
-             "ratio per standard deviation"}  # fmt: skip
-    if row["test"] not in names:
+    if row["question"] not in NOT_BETWEEN_GROUPS:
         return ""
-    said = f"{names[row['test']]} ({title(Key.of(row))})"  # type: ignore[arg-type]
+    said = f"{printable(row['test'])} ({title(Key.of(row))})"  # type: ignore[arg-type]
+    said = f"{said[:1].upper()}{said[1:]}"
     if is_number(row["effect"]):
         said += f": {effect_text(row, PLAIN_NUMBER, cohort.level)}{_p(row)}"
     return f"{said}. {verdict(cohort, row, brief=True)}"

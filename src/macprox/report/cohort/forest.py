@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from macprox.cohort.sample_size import CAUTIOUS, POOLED
 from macprox.printable import printable
 from macprox.report import style
 from macprox.report.cohort.plate import WIDTH_IN, Plate, wrapped
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TARGET_POWER = 0.8
-BASES = {"pilot sd": "-", "upper limit of sd": (0, (4, 2))}
+BASES = {POOLED: "-", CAUTIOUS: (0, (4, 2))}
 EFFECT_COLOURS = ("#a9cbdb", "#66a3bf", "#0b6e99", "#0a4560", "#3d4a57", "#10161c")
 KINDS = ("radius", "gate", "expansion", "weights", "without red slides")
 
@@ -106,8 +107,8 @@ def power_plate(cohort: SavedCohort, name: str) -> Plate | None:
         for colour, size in zip(EFFECT_COLOURS, effects, strict=False):
             rows = table[np.isclose(table["effect_size"].abs(), size)]
             for basis, dash in BASES.items():
-                line = rows[rows["basis"] == basis].sort_values("n_per_arm")
-                label = effect_name(line, what) if basis == "pilot sd" else None
+                line = rows[rows["spread"] == basis].sort_values("n_per_arm")
+                label = effect_name(line, what) if basis == POOLED else None
                 axes.plot(line["n_per_arm"], line["power"], color=colour, linestyle=dash,
                           linewidth=1.6, label=label)  # fmt: skip
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from macprox.cohort.columns import ASSOCIATION, SURVIVAL
 from macprox.printable import printable
 from macprox.report import methods as slide_methods
 from macprox.report.cohort.answer import as_sentence
@@ -83,7 +84,8 @@ def _primary(cohort: SavedCohort) -> str:
 def _tests(cohort: SavedCohort) -> str:
     if not len(cohort.tests):
         return "No test was made."
-    names = dict.fromkeys(t for t in cohort.tests["test"] if t and t not in NOT_BETWEEN_GROUPS)
+    of_groups = cohort.tests[~cohort.tests["question"].isin(NOT_BETWEEN_GROUPS)]
+    names = dict.fromkeys(test for test in of_groups["test"] if test)
     said = []
     if cohort.column is not None and names:
         groups = ", ".join(cohort.groups)
@@ -92,10 +94,10 @@ def _tests(cohort: SavedCohort) -> str:
             f"{', '.join(map(printable, names))}, two-sided; effects are differences of means with "
             f"{100 * cohort.level:g} % intervals and Hedges g."
         )
-    if (cohort.tests["test"] == "cox").any():
+    if (cohort.tests["question"] == SURVIVAL).any():
         said.append("Survival was related to the continuous value by Cox regression (Efron ties), "
                     "as a hazard ratio per standard deviation.")  # fmt: skip
-    if cohort.tests["test"].isin(["spearman", "within_slope"]).any():
+    if (cohort.tests["question"] == ASSOCIATION).any():
         said.append("Association between patients was measured by Spearman's rank correlation, "
                     "within patients by the slope of a mixed model with a random intercept "
                     "per patient.")  # fmt: skip

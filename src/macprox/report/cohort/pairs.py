@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_PLACES = 8
 LINES_IN = 3.2
 ADJACENT = ("adjacent", "adjacent tissue", "distant")
+TUMOUR_TISSUE = ("tumour", "tumour tissue")
 
 
 def places_plate(cohort: SavedCohort, keys: Sequence[Key], name: str, whose: str) -> Plate | None:
@@ -179,7 +180,7 @@ def adjacent_ends(cohort: SavedCohort, difference: Key) -> tuple[Key, Key] | Non
     here.sort(
         key=lambda key: (
             key.region != difference.region,
-            key.region != "tumour",
+            key.region not in TUMOUR_TISSUE,
             key.compartment != difference.compartment,
         )
     )

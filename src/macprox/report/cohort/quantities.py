@@ -107,11 +107,32 @@ _KNOWN = {
         "tumour − adjacent\n(percentage points)",
         POINTS,
     ),
+    "g_excess_lineage": Quantity(
+        "share with one within r, observed − expected among both lineages",
+        "observed − expected\n(percentage points)",
+        POINTS,
+    ),
+    "nearest_mean_um": Quantity("mean distance to the nearest", "nearest (µm)", unit="µm"),
+    "nearest_excess_um": Quantity(
+        "mean distance to the nearest, observed − expected",
+        "observed − expected (µm)",
+        unit="µm",
+    ),
+    "periphery_share_excess": Quantity(
+        "share at the periphery, minus the periphery's share of the area",
+        "periphery − its area\n(percentage points)",
+        POINTS,
+    ),
     "log2_periphery_core": Quantity(
         "density at the periphery over the core, log2", "log2 (periphery : core)", LOG2
     ),
     "log2_ratio": Quantity("ratio of densities, log2", "log2 (ratio)", LOG2),
-    "marker_difference": Quantity("marker level, near − far", "marker level, near − far"),
+    "marker_difference": Quantity(
+        "marker level, near − far (sd)", "marker level,\nnear − far (sd)", unit="sd"
+    ),
+    "regulatory_per_mm2": Quantity(
+        "regulatory T cells per mm²", "regulatory T cells\nper mm²", unit="per mm²"
+    ),
     "n_lesions": Quantity("number of lesions", "lesions", COUNT),
     "lesion_area_mm2": Quantity("area of a lesion (mm²)", "lesion area (mm²)", unit="mm²"),
     "tumour_mm2": Quantity("tumour area (mm²)", "tumour area (mm²)", unit="mm²"),

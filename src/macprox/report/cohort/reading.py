@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from macprox.cohort.columns import ASSOCIATION, BETWEEN, SURVIVAL
 from macprox.printable import printable
 from macprox.report.cohort.quantities import Key
 from macprox.report.numbers import is_number
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 Row = dict[Hashable, Any]
 EVERYONE = "all patients"  # the one group of a cohort without groups
-NOT_BETWEEN_GROUPS = ("cox", "spearman", "within_slope")
+NOT_BETWEEN_GROUPS = (SURVIVAL, ASSOCIATION)
 
 
 class SavedCohort:
@@ -93,7 +94,7 @@ class SavedCohort:
 
     def between(self, key: Key, first: str, second: str) -> Row | None:
         """The test of two groups, second minus first; the first of several."""
-        rows = (row for row in self.tests_of(key) if row["test"] not in NOT_BETWEEN_GROUPS)
+        rows = (row for row in self.tests_of(key) if row["question"] == BETWEEN)
         return next((row for row in rows if self.sides(row) == (first, second)), None)
 
     @cached_property
@@ -141,7 +142,7 @@ class SavedCohort:
             return flagged.iloc[0].to_dict()
         declared = self.facts["primary"]
         rows = self.tests_of(Key.of(declared)) if isinstance(declared, dict) else []
-        return next((row for row in rows if row["test"] not in NOT_BETWEEN_GROUPS), None)
+        return next((row for row in rows if row["question"] == BETWEEN), None)
 
     @cached_property
     def primary_key(self) -> Key | None:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
+from macprox.cohort.cox import PERMUTED
+from macprox.cohort.life_table import HIGH, LOW
 from macprox.report import style
 from macprox.report.cohort.plate import Look, Plate, wrapped
 from macprox.report.cohort.quantities import Key, quantity, title
@@ -18,13 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HALVES = {"low": Look("#6b7f99", "o"), "high": Look("#1f2933", "s")}
+HALVES = {LOW: Look("#6b7f99", "o"), HIGH: Look("#1f2933", "s")}
 RATIO_TICKS = (0.05, 0.1, 0.2, 0.33, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20)
 
 
 def hazard_plate(cohort: SavedCohort, name: str) -> Plate | None:
     """A line a Cox regression: the hazard ratio per standard deviation with its interval."""
-    rows = cohort.tests[(cohort.tests["test"] == "cox") & cohort.tests["effect"].notna()]
+    rows = cohort.tests[(cohort.tests["test"] == PERMUTED) & cohort.tests["effect"].notna()]
     if not len(rows):
         return None
 
@@ -74,9 +76,9 @@ def halves_plate(cohort: SavedCohort, name: str) -> Plate | None:
     def draw(figure: Figure) -> None:
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(5, 1))
         style.quiet_axes(axes)
-        halves = [half for half in HALVES if (table["half"] == half).any()]
+        halves = [half for half in HALVES if (table["group"] == half).any()]
         for half in halves:
-            _half(axes, table[table["half"] == half].sort_values("time"), half)
+            _half(axes, table[table["group"] == half].sort_values("time"), half)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         axes.set(ylim=(0, 1.04), xlim=(0, None))
         axes.set_ylabel("surviving")
@@ -99,10 +101,9 @@ def _half(axes: Axes, rows: pd.DataFrame, half: str) -> None:
     look = HALVES[half]
     # A curve begins at one, whether or not its table says so.
     time = np.r_[0.0, rows["time"].to_numpy(float)]
-    said = {"low": "below the median", "high": "above the median"}[half]
-    n = rows["at_risk"].max()
-    label = f"{said} (n = {int(n)})" if is_number(n) else said
-    dash = "-" if half == "high" else (0, (5, 1.5))
+    n = rows["n_at_risk"].max()
+    label = f"{half} (n = {int(n)})" if is_number(n) else half
+    dash = "-" if half == HIGH else (0, (5, 1.5))
     axes.step(time, np.r_[1.0, rows["survival"]], where="post", color=look.colour,
               linestyle=dash, label=label)  # fmt: skip
     low, high = (np.r_[1.0, rows[name].to_numpy(float)] for name in ("ci_low", "ci_high"))
@@ -119,8 +120,8 @@ def _at_risk(below: Axes, axes: Axes, table: pd.DataFrame, halves: list[str]) ->
     below.tick_params(length=0, pad=14, labelcolor=style.INK)
     below.tick_params(axis="x", pad=2)
     for i, half in enumerate(halves):
-        rows = table[table["half"] == half].sort_values("time")
+        rows = table[table["group"] == half].sort_values("time")
         for t in times:
-            later = rows.loc[rows["time"] >= t, "at_risk"]
+            later = rows.loc[rows["time"] >= t, "n_at_risk"]
             n = int(later.iloc[0]) if len(later) and is_number(later.iloc[0]) else 0
             below.text(t, -i, str(n), ha="center", va="center", fontsize=8)

@@ -8,11 +8,12 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from macprox.cohort.sample_size import CAUTIOUS, POOLED
 from macprox.printable import printable
 from macprox.report.cohort.answer import as_sentence
 from macprox.report.cohort.forest import TARGET_POWER, changes, effect_name
 from macprox.report.cohort.quantities import PLAIN_NUMBER, Key, Quantity, quantity, title
-from macprox.report.cohort.reading import Row, SavedCohort
+from macprox.report.cohort.reading import NOT_BETWEEN_GROUPS, Row, SavedCohort
 from macprox.report.numbers import (
     NBSP,
     Shown,
@@ -25,12 +26,7 @@ from macprox.report.numbers import (
 )
 from macprox.report.rows import micrometres
 
-# Tests that compare no groups of patients.
-TEST_NAMES = {
-    "cox": "Cox regression, hazard ratio per standard deviation",
-    "spearman": "Spearman's rank correlation between patients",
-    "within_slope": "slope within patients, mixed model",
-}
+COX = "Cox regression"
 
 
 def tests_table(cohort: SavedCohort, rows: list[Row]) -> Table:
@@ -44,17 +40,17 @@ def tests_table(cohort: SavedCohort, rows: list[Row]) -> Table:
         if named != heading:
             table.rows.append([Shown(named)])
             heading = named
-        table.add(*(_relation_cells if row["test"] in TEST_NAMES else _group_cells)(cohort, row))
+        cells = _relation_cells if row["question"] in NOT_BETWEEN_GROUPS else _group_cells
+        table.add(*cells(cohort, row))
     return table
 
 
 def _heading(row: Row) -> str:
     what = quantity(row["statistic"])
-    words = TEST_NAMES.get(row["statistic"], what.words)
-    test = TEST_NAMES.get(row["test"], printable(row["test"]))
-    named = "; ".join(dict.fromkeys(filter(None, (words, test))))
+    named = "; ".join(dict.fromkeys(filter(None, (what.words, printable(row["test"])))))
     unit = "; effect in percentage points" if what.kind in ("share", "points") else ""
-    return f"{named[:1].upper()}{named[1:]}{'' if row['test'] in TEST_NAMES else unit}"
+    unit = "" if row["question"] in NOT_BETWEEN_GROUPS else unit
+    return f"{named[:1].upper()}{named[1:]}{unit}"
 
 
 def _group_cells(cohort: SavedCohort, row: Row) -> list[Shown | str]:
@@ -98,7 +94,7 @@ def _effect(row: Row, what: Quantity) -> str:
 
 def _relation(row: Row) -> str:
     """A correlation or slope as it is; of a Cox regression the hazard ratio."""
-    if row["test"] != "cox":
+    if not row["test"].startswith(COX):
         return _effect(row, PLAIN_NUMBER)
     ratio, *ends = (math.exp(row[name]) for name in ("effect", "ci_low", "ci_high"))
     interval = f" ({ends[0]:.2f} to {ends[1]:.2f})" if all(map(is_number, ends)) else ""
@@ -147,13 +143,12 @@ def power_table(cohort: SavedCohort) -> Table:
     saved = cohort.result.power()
     saved = saved[saved["power"].notna() & saved["n_per_arm"].notna()]
     what = quantity(str((cohort.primary or {}).get("statistic", "")))
-    titles = {"pilot sd": "with the sd of these patients",
-              "upper limit of sd": "with its upper 80 % limit"}  # fmt: skip
+    titles = {POOLED: "with the sd of these patients", CAUTIOUS: "with its upper 80 % limit"}
     table = Table([("True difference", False), *((title, True) for title in titles.values())])
     for size in sorted(saved["effect_size"].abs().dropna().unique()):
         rows = saved[np.isclose(saved["effect_size"].abs(), size)]
-        cells = [_enough(rows[rows["basis"] == basis]) for basis in titles]
-        table.add(effect_name(rows[rows["basis"] == "pilot sd"], what) or f"{size:.2g} sd", *cells)
+        cells = [_enough(rows[rows["spread"] == basis]) for basis in titles]
+        table.add(effect_name(rows[rows["spread"] == POOLED], what) or f"{size:.2g} sd", *cells)
     return table
 
 
