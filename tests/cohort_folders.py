@@ -282,7 +282,7 @@ class Cohort:
             ("radius", "", 10.0), ("radius", "", 50.0), ("gate", "CD68", -0.1),
             ("gate", "CD68", 0.1), ("gate", "MARCO", -0.1), ("gate", "MARCO", 0.1),
             ("weights", "slides weighted alike", np.nan),
-            ("without red slides", "without the 2 red slides", np.nan),
+            ("with red slides", "", np.nan), ("without one patient", "P3", np.nan),
         ]  # fmt: skip
         rows = []
         for i, (kind, what, change) in enumerate(changed):

@@ -142,6 +142,11 @@ class Study:
         return {name: parse_rule(text) for name, text in self.phenotypes.items() if text != GIVEN}
 
     @property
+    def cells_are_given(self) -> bool:
+        """Whether another tool found the cells, and its tables name their phenotypes."""
+        return GIVEN in self.phenotypes.values()
+
+    @property
     def tumour_marker_rule(self) -> Rule | None:
         """The marker part of the tumour's rule; None where the study has no tumour phenotype."""
         rule = self.rules.get(self.proximity.tumour)

@@ -258,7 +258,8 @@ def _finished(tests: list[pd.DataFrame], terms: Terms) -> pd.DataFrame:
     primary = terms.is_primary(table) & (table["question"] == wanted)
     table["primary"] = primary & ~primary.cumsum().gt(1)  # of several groups: the first row
     # Pairs among several groups have Holm's p already, within their own comparison.
-    whole = table["p_adjusted"].isna()
+    # The answer was declared alone, before looking: it is one of no family.
+    whole = table["p_adjusted"].isna() & ~table["primary"]
     family = cohort.adjust(table[whole], ["claim", "question"])["p_adjusted"]
     table.loc[whole, "p_adjusted"] = family
     order = ["claim", "question", "statistic"]

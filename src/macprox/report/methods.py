@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+GIVEN_CELLS = (
+    "Cells, their positions and their phenotypes were given as tables of another tool; no image "
+    "was read."
+)
+
+
 def methods_paragraph(manifest: dict, study, gates: pd.DataFrame, regions) -> str:
     """A methods paragraph from the effective study, the manifest and the gates."""
+    if study.cells_are_given:
+        parts = (_software(manifest), GIVEN_CELLS, _regions(study, regions))
+        return " ".join((*parts, proximity(study, manifest)))
     return " ".join(
         [
             _software(manifest),
@@ -33,7 +42,7 @@ def _software(manifest: dict) -> str:
     versions = manifest.get("versions") or {}
     version = versions.get("macprox", "")
     python = f" (Python {versions['python']})" if "python" in versions else ""
-    return f"Images were analysed with macprox {version}{python}.".replace("  ", " ")
+    return f"Slides were analysed with macprox {version}{python}.".replace("  ", " ")
 
 
 def _image(manifest: dict, study) -> str:

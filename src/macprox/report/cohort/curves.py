@@ -164,7 +164,12 @@ def curve_findings(cohort: SavedCohort, claim: str) -> list[str]:
         whose = " → ".join(printable(name) for name in (source, target) if name)
         outside = (line["value"] < line["envelope_low"]) | (line["value"] > line["envelope_high"])
         x = line.loc[outside, "x"]
-        where = f"; outside the envelope between {x.min():g} and {x.max():g} µm" if len(x) else ""
+        where = f"; outside the envelope {_span(x)}" if len(x) else ""
         named = cohort.contrast({"contrast": contrast})
         said.append(f"{whose} over all distances, {named}: global p {p_sign(p)}{where}.")
     return said
+
+
+def _span(x: pd.Series) -> str:
+    low, high = (f"{end:g}".replace("-", "−") for end in (x.min(), x.max()))
+    return f"at {low} µm" if low == high else f"between {low} and {high} µm"

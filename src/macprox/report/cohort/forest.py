@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 TARGET_POWER = 0.8
 BASES = {POOLED: "-", CAUTIOUS: (0, (4, 2))}
 EFFECT_COLOURS = ("#a9cbdb", "#66a3bf", "#0b6e99", "#0a4560", "#3d4a57", "#10161c")
-KINDS = ("radius", "gate", "expansion", "weights", "without red slides")
+KINDS = ("radius", "gate", "expansion", "weights", "with red slides", "without one patient")
+AS_RUN = "as run"
 
 
 def changes(cohort: SavedCohort) -> list[tuple[str, Row]]:
@@ -31,6 +32,7 @@ def changes(cohort: SavedCohort) -> list[tuple[str, Row]]:
     if primary is None or not len(table):
         return []
     same = (table["contrast"] == primary["contrast"]) | (table["contrast"] == "")
+    same &= table["kind"] != AS_RUN  # it stands first, as reported
     order = {kind: i for i, kind in enumerate(KINDS)}
     rows = sorted(table[same].to_dict("records"), key=lambda r: order.get(r["kind"], len(order)))
     return [("as reported", primary), *((change_name(row), row) for row in rows)]
@@ -39,6 +41,8 @@ def changes(cohort: SavedCohort) -> list[tuple[str, Row]]:
 def change_name(row: Row) -> str:
     """``"CD68 gate +10 %"``."""
     kind, what, change = row["kind"], printable(row["what"]), row["change"]
+    if kind == "without one patient":
+        return f"without patient {what}"
     if not is_number(change):
         return what or kind
     names = {

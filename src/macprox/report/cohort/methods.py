@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from macprox.cohort.columns import ASSOCIATION, SURVIVAL
 from macprox.printable import printable
 from macprox.report import methods as slide_methods
@@ -9,6 +11,9 @@ from macprox.report.cohort.answer import as_sentence
 from macprox.report.cohort.reading import NOT_BETWEEN_GROUPS, SavedCohort
 from macprox.report.numbers import count_text, is_number
 from macprox.report.rows import micrometres
+
+if TYPE_CHECKING:
+    from macprox.study import Study
 
 NO_STUDY = "The parameters of the images' analysis were not saved beside this folder."
 
@@ -26,13 +31,15 @@ def _software(cohort: SavedCohort) -> str:
     versions = {k: v for k, v in cohort.facts["versions"].items() if k != "macprox"}
     others = ", ".join(f"{printable(str(k))} {printable(str(v))}" for k, v in versions.items())
     version = printable(str(cohort.facts["macprox"]))
-    return f"Images were analysed with macprox {version}{f' ({others})' if others else ''}."
+    return f"Slides were analysed with macprox {version}{f' ({others})' if others else ''}."
 
 
 def _images(cohort: SavedCohort) -> list[str]:
     study = cohort.result.study
     if study is None:
         return [NO_STUDY]
+    if study.cells_are_given:
+        return [slide_methods.GIVEN_CELLS, slide_methods.proximity(study, _seeds(study))]
     blank = study.image.autofluorescence
     said = [slide_methods.segmentation(study)]
     if blank:
@@ -47,7 +54,11 @@ def _images(cohort: SavedCohort) -> list[str]:
     said.append(f"Its margin reaches {regions.margin_um:g} µm to either side.")
     rules = "; ".join(f"{name}: {rule}" for name, rule in study.phenotypes.items())
     said.append(f"Phenotypes were called by marker logic ({rules}).")
-    return [*said, slide_methods.proximity(study, {"seed": study.proximity.seed})]
+    return [*said, slide_methods.proximity(study, _seeds(study))]
+
+
+def _seeds(study: Study) -> dict[str, int]:
+    return {"seed": study.proximity.seed}
 
 
 def _gates(cohort: SavedCohort) -> str:

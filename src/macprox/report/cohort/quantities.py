@@ -10,6 +10,7 @@ from macprox.printable import printable
 from macprox.report.numbers import DASH, NBSP, count_text, is_number, percent_text, significant_text
 
 WHOLE = ("", "all")
+NOTHING = 1e-12  # what rounding leaves of a zero
 SHARE, POINTS, LOG2, COUNT, PLAIN = "share", "points", "log2", "count", "plain"
 
 
@@ -71,6 +72,7 @@ class Quantity:
         """The same without its unit, where the unit was said already."""
         if not is_number(number):
             return DASH
+        number = 0.0 if abs(number) < NOTHING else number
         if self.kind in (SHARE, POINTS):
             return _signed(f"{100 * float(number):+.1f}")
         if self.kind == LOG2:

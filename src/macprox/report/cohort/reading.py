@@ -114,7 +114,11 @@ class SavedCohort:
     def contrast(self, row: Row) -> str:
         """``"late − early"``, as it is read."""
         sides = self.sides(row)
-        return f"{sides[1]} − {sides[0]}" if sides else printable(str(row["contrast"]))
+        return (
+            f"{sides[1]} − {sides[0]}"
+            if sides
+            else printable(row["contrast"]).replace(" - ", " − ")
+        )
 
     def pairs(self) -> list[tuple[str, str]]:
         """Every two groups, in order."""

@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from macprox.cohort.columns import AGAINST_NOTHING
 from macprox.cohort.sample_size import CAUTIOUS, POOLED
 from macprox.printable import printable
 from macprox.report.cohort.answer import as_sentence
@@ -57,7 +58,9 @@ def _group_cells(cohort: SavedCohort, row: Row) -> list[Shown | str]:
     """A line of a comparison of groups."""
     reason, what = micrometres(as_sentence(row["reason"])), quantity(row["statistic"])
     first = shown(row["mean_first"], what.value, reason or "no group")
+    alone = row["question"] == AGAINST_NOTHING
     second = shown(row["mean_second"], what.value, reason or "no second group")
+    second = Shown("") if alone else second
     size = shown(row["effect_size"], lambda _: _size(row), reason or "not computed")
     return [_whose(row), cohort.contrast(row), _numbers_of(row, reason), first, second,
             shown(row["effect"], lambda _: _effect(row, what), reason), size,
@@ -77,7 +80,11 @@ def _p_cells(row: Row, reason: str) -> list[Shown]:
     without = "the primary test is not one of several" if row["primary"] == 1 else "not adjusted"
     if not is_number(row["p"]):
         without = reason
-    return [p, shown(row["p_adjusted"], p_text, without), shown(row["p_min"], _least, reason)]
+    return [
+        p,
+        shown(row["p_adjusted"], p_text, without),
+        shown(row["p_min"], _least, reason or "not of a permutation test"),
+    ]
 
 
 def _whose(row: Row) -> str:
