@@ -82,6 +82,7 @@ def write_results(folder: Path, name: str = "redistribution", n: int = 4, seed: 
     request = TableRequest(
         source=(AM, MO), target=TUMOUR, window_file=folder / "window.geojson",
         tumour_file=folder / "tumour_{slide_id}.geojson", samples=folder / "samples.csv",
+        radii_um=(20.0, 50.0),
     )  # fmt: skip
     with small_runs.without_reports():
         run_tables([folder / "cells.csv"], None, request, folder / "results", pixel_size_um=1.0)

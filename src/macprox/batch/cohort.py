@@ -16,6 +16,7 @@ from macprox.batch.gathering import (
     find_slides_of,
     gather,
     is_adjacent,
+    require_known,
     sheet_of,
     silenced,
     without_red,
@@ -26,11 +27,11 @@ from macprox.claims.named import Named
 from macprox.claims.robustness import Material, sensitivity
 from macprox.claims.terms import Terms, default_primary, named_primary
 from macprox.cohort.parameters import CohortParameters
-from macprox.cohort.patients import in_order, labels_in
+from macprox.cohort.patients import group_names, in_order, labels_in
 from macprox.cohort_results import COHORT_FOLDER, FACTS_FILE, REPORT_FILE, CohortResult
 from macprox.errors import CohortError
 from macprox.io.atomic import write_json, write_parquet
-from macprox.io.store import STUDY_FILE
+from macprox.io.store import STUDY_FILE, slide_folders
 from macprox.pipeline import Silent
 from macprox.report.cohort import write_cohort_report
 from macprox.study import Study
@@ -84,16 +85,19 @@ def run_cohort(
         If nobody says whose slides they are, or no slide can speak.
     """
     results, options = Path(results), options or CohortOptions()
+    slide_folders(results)  # a folder without results has no study either
     study = _study_of(results, samples, asked)
     found = find_slides_of(results, study)
     sheet, sheet_from = sheet_of(results, study, found)
+    judged = _judged(found, options)
+    _require_askable(study, sheet, _speaking(judged, results), options.named)
     adjacent = is_adjacent(sheet, study.cohort.tissue)
     gathered = gather(_speaking(found, results), adjacent, study, options)
     found = silenced(found, gathered.silent)
-    used = found if options.include_red else without_red(found)
-    listed = _patients(sheet, _speaking(used, results), study.cohort)
+    judged = _judged(found, options)
+    listed = _patients(sheet, _speaking(judged, results), study.cohort)
     everyone = _patients(sheet, _speaking(found, results), study.cohort).slides
-    slides = listed.slides.merge(_cells_of(used), on="slide_id", how="left")
+    slides = listed.slides.merge(_cells_of(judged), on="slide_id", how="left")
     values = patient_values(gathered.measures, slides, Roles.of(study))
     terms, missing = _terms(study, sheet, slides, values, options.named)
     answers = ask(gathered.measures, values, slides, terms)
@@ -107,7 +111,7 @@ def run_cohort(
     for name, table in tables.items():
         write_parquet(folder / f"{name}.parquet", table)
     problems = [*missing, *listed.problems, *gathered.problems]
-    facts = {**facts_of(study, terms, used, slides, problems), "samples": sheet_from}
+    facts = {**facts_of(study, terms, judged, slides, problems), "samples": sheet_from}
     write_json(folder / FACTS_FILE, facts)
     result = CohortResult(folder)
     write_cohort_report(result, folder / REPORT_FILE)
@@ -132,6 +136,23 @@ def _speaking(found: Sequence[Found], results: Path) -> list[Found]:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         raise CohortError(f"No slide of {results} can speak for a patient ({reasons}{more}).")
     return speaking
+
+
+def _judged(found: Sequence[Found], options: CohortOptions) -> list[Found]:
+    """The slides, of which a red one may speak only if that was asked for."""
+    return list(found) if options.include_red else without_red(found)
+
+
+def _require_askable(
+    study: Study, sheet: pd.DataFrame, used: Sequence[Found], named: Named | None
+) -> None:
+    """A mistake in what is asked is told before anything is measured."""
+    slides = _patients(sheet, used, study.cohort).slides
+    if study.cohort.group in sheet:
+        groups, _ = _groups(study.cohort, sheet, slides)
+        group_names(labels_in(slides, study.cohort.group), study.cohort.group, groups or None)
+    if named is not None:
+        require_known(named, used, study)
 
 
 def _patients(

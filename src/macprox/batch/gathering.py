@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from macprox.claims import CLAIMS, ClaimSlide
-from macprox.claims.measures import TABLE, Row, to_measures
+from macprox.claims.measures import Row, to_measures
 from macprox.claims.named import Named
 from macprox.claims.slide import ADJACENT, Roles
+from macprox.cohort.parameters import CohortParameters
 from macprox.errors import CohortError, MacproxError
 from macprox.io.samples import read_sample_sheet
 from macprox.io.store import SlideFolder, slide_folders
@@ -121,6 +122,7 @@ def sheet_of(results: Path, study: Study, found: Sequence[Found]) -> tuple[pd.Da
             )
         return known.rename(columns={terms.patient: PATIENT}), "the slides' own records"
     sheet = read_foreign_sheet(terms.samples)
+    _require_named(terms, sheet, known)
     if {"slide_id", terms.patient} <= set(sheet.columns):
         sheet = read_sample_sheet(terms.samples, terms.patient)
         return sheet.rename(columns={terms.patient: PATIENT}), terms.samples
@@ -134,6 +136,15 @@ def sheet_of(results: Path, study: Study, found: Sequence[Found]) -> tuple[pd.Da
             "column of patients with --patient."
         )
     return joined, terms.samples
+
+
+def _require_named(terms: CohortParameters, sheet: pd.DataFrame, known: pd.DataFrame) -> None:
+    """A column of patients that somebody named must be there; the usual name may be guessed."""
+    if terms.patient != PATIENT and terms.patient not in {*sheet.columns, *known.columns}:
+        raise CohortError(
+            f"{terms.samples} has no column {terms.patient!r} of patients; found "
+            f"{', '.join(sheet.columns)}. Name the column of patients with --patient."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +181,6 @@ def gather(found: Sequence[Found], adjacent: set[str], study: Study, options: An
         Slides of uninvolved tissue.
     study : Study
     options : CohortOptions
-
-    Raises
-    ------
-    CohortError
-        If a statistic was asked for by a name that no slide has.
     """
     asked = [claim for claim in CLAIMS if not claim.lacking(Roles.of(study))]
     rows: list[Row] = []
@@ -192,16 +198,26 @@ def gather(found: Sequence[Found], adjacent: set[str], study: Study, options: An
             continue
         rows += of_slide
         varied += [] if table is None else [table]
-    if options.named is not None and not _is_measured(options.named, rows):
-        statistics = [one.result.statistics() for one in found if one.slide_id not in silent]
-        raise options.named.unknown_in(pd.concat(statistics, ignore_index=True))
     return Gathered(to_measures(rows), _of_all(varied, len(found) - len(silent)), silent)
 
 
-def _is_measured(named: Named, rows: list[Row]) -> bool:
-    """By the slides' own tables, or by a claim."""
-    of_claims = {name for claim in CLAIMS for name in claim.tested}
-    return named.name in of_claims or any(row["claim"] == TABLE for row in rows)
+def require_known(named: Named, found: Sequence[Found], study: Study) -> None:
+    """Refuse a statistic that neither a claim nor a slide's table has.
+
+    Raises
+    ------
+    CohortError
+        With the nearest name, or the pairs and radii that there are.
+    """
+    if named.is_bare and any(named.statistic in claim.tested for claim in CLAIMS):
+        return
+    tables = []
+    for one in found:
+        table = one.result.statistics()
+        if len(named.rows(table, study.proximity.primary_radius_um)):
+            return
+        tables.append(table)
+    raise named.unknown_in(pd.concat(tables, ignore_index=True))
 
 
 def _of_all(varied: list[pd.DataFrame], n_slides: int) -> pd.DataFrame:

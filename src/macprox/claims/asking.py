@@ -121,7 +121,7 @@ def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iter
         if not tested:
             continue
         # Everybody: a patient without such a place, or such cells, is counted as left out.
-        frame = people.merge(of_key[["patient", "value"]], on="patient", how="left")
+        frame = people.assign(value=people["patient"].map(of_key.set_index("patient")["value"]))
         if terms.group is not None:
             found = cohort.compare(
                 frame, "value", terms.group, groups=terms.groups or None, seed=terms.seed

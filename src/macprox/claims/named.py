@@ -66,7 +66,7 @@ class Named:
                 slide_id=slide.slide_id, weight=float(max(row["n_source"], 1)),
                 reason=self._reason(row),
             )
-            for row in self._rows(slide).to_dict("records")
+            for row in self._of(slide).to_dict("records")
         ]  # fmt: skip
 
     def unknown_in(self, tables: pd.DataFrame) -> CohortError:
@@ -99,8 +99,16 @@ class Named:
             return ""
         return row["reason"] or f"no expectation of {self.statistic} on this slide"
 
-    def _rows(self, slide: ClaimSlide) -> pd.DataFrame:
-        table = slide.statistics
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing but the statistic is said, as a claim may have it."""
+        return self.of == VALUE and self.r_um is None and self.region == ALL and not self.correction
+
+    def _of(self, slide: ClaimSlide) -> pd.DataFrame:
+        return self.rows(slide.statistics, slide.proximity.primary_radius_um)
+
+    def rows(self, table: pd.DataFrame, primary_radius_um: float) -> pd.DataFrame:
+        """The rows of a slide's statistics table that are meant, one a pair."""
         rows = table[
             (table["statistic"] == self.statistic)
             & (table["roi_id"] == ALL)
@@ -112,13 +120,14 @@ class Named:
         for column, wanted in (("source", self.source), ("target", self.target)):
             if wanted is not None:
                 rows = rows[rows[column] == wanted]
-        rows = _at_radius(rows, self.r_um, slide.proximity.primary_radius_um)
+        rows = _at_radius(rows, self.r_um, primary_radius_um)
         return _corrected(rows, self.correction).drop_duplicates(["source", "target", "r_um"])
 
 
 def _at_radius(rows: pd.DataFrame, asked: float | None, primary: float) -> pd.DataFrame:
-    has_radii = np.isfinite(rows["r_um"].to_numpy(float))
-    if asked is None and not has_radii.any():
+    """Rows at the radius asked for, else at the primary one, else at the only one."""
+    radii = set(rows["r_um"].dropna())
+    if asked is None and len(radii - {primary}) < 2 and primary not in radii:
         return rows
     return rows[rows["r_um"] == (primary if asked is None else asked)]
 
