@@ -32,6 +32,11 @@ NUCLEAR = (r"^foxp3|^pparg|ttf1|nkx21|^p40|^p63|^ki67|^sox\d|^tbet|^gata\d|^pcna
 
 LINEAGES: tuple[str, ...] = ("AM/TRM-like", "Mo-mac-like", "IM-like")
 
+_COHORT = """\
+[cohort]  # who is compared: macprox cohort
+# samples = "samples.csv"     # columns slide_id, patient, group, covariates
+# groups = ["early", "late"]  # late minus early"""
+
 RULE_HELP = """\
 # "+" and "-" read a marker's gate; a space (or "and"), "or", "not" and brackets combine them;
 # "in:tumour" (core, inner_margin, outer_margin, distant, epithelium, stroma, airspace, vessel)
@@ -137,7 +142,7 @@ def starter_study(slides: Sequence[NamedChannels]) -> str:
         '[regions]\ntumour = "auto"  # from tumour-marker cells; or "none", or a GeoJSON file',
         _phenotypes(panel, rules),
         _proximity(panel, rules),
-        '[cohort]\n# samples = "samples.csv"  # columns slide_id, patient, group, covariates',
+        _COHORT,
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -1,0 +1,67 @@
+"""docs/early_versus_late: the commands and the script run as they are written, one after the other."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import macprox as mp
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE = (DOCS / "early_versus_late.md").read_text(encoding="utf-8")
+SCRIPT = DOCS / "early_versus_late.py"
+COMMANDS = re.search(r"<!-- tutorial: cli -->\n```sh\n(.*?)```", PAGE, re.S)[1].splitlines()
+
+
+def run(folder: Path, *command: str) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory) -> tuple[Path, str]:
+    """The folder in which the commands were typed, and what the last one said."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    said = [run(folder, *command.split()) for command in COMMANDS]
+    return folder, said[-1]
+
+
+def test_the_commands_give_the_answer_of_the_page(walked):
+    folder, said = walked
+    assert len(COMMANDS) == 4
+    quoted = " ".join(line.lstrip("> ") for line in PAGE.splitlines() if line.startswith("> "))
+    for number in ("early (n = 4): 30 % seen, 25 % expected, +4.9", "−8.2 to −3.6", "p = 0.029"):
+        assert number in quoted
+        assert number in said.replace("\u00a0", " ")
+    assert (folder / "early_late/results/cohort/report.html").stat().st_size > 200_000
+    kinds = set(mp.open_cohort(folder / "early_late/results").sensitivity()["kind"])
+    assert {"radius", "gate", "weights", "without one patient"} <= kinds
+
+
+def test_the_script_walks_the_same_way_and_holds_the_answer_against_the_truth(walked):
+    folder, _ = walked
+    before = (folder / "early_late/results/cohort/tests.parquet").read_bytes()
+    said = run(folder, sys.executable, str(SCRIPT))
+    assert (folder / "early_late/results/cohort/tests.parquet").read_bytes() == before
+    assert "late - early = -0.057 (-0.082 to -0.036), p = 0.029, 8 patients" in said
+    assert (folder / "early_late/C2.png").stat().st_size > 10_000
+    shares = {group: tuple(map(float, (a, b))) for group, a, b in
+              re.findall(r"^(early|late)\s+([\d.]+)\s+([\d.]+)$", said, re.M)}  # fmt: skip
+    assert set(shares) == {"early", "late"}
+    for simulated, measured in shares.values():
+        assert abs(simulated - measured) < 0.12
+    assert shares["early"][1] - shares["late"][1] > 0.3
+
+
+def test_every_picture_and_page_that_is_pointed_to_is_there():
+    for page in ("early_versus_late.md", "cohort.md", "patients.md"):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        places = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+        assert not [place for place in places if not (DOCS / place).exists()], page
