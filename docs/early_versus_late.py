@@ -26,8 +26,8 @@ for result in results:
 found = mp.run_cohort(HERE / "results", samples=HERE / "samples.csv", groups=("early", "late"))
 answer = found.tests("C1").query("primary == 1").iloc[0]
 print(
-    f"{answer['source']} cells with {answer['target']} within {answer['r_um']:g} um, observed minus "
-    f"expected: {answer['contrast']} = {answer['effect']:+.3f} "
+    f"{answer['source']} cells with {answer['target']} within {answer['r_um']:g} um, "
+    f"observed minus expected: {answer['contrast']} = {answer['effect']:+.3f} "
     f"({answer['ci_low']:+.3f} to {answer['ci_high']:+.3f}), p = {answer['p']:.3f}, "
     f"{answer['n_patients']:.0f} patients; with so many p cannot fall below {answer['p_min']:.3f}"
 )

@@ -15,7 +15,7 @@ from claim_cohorts import AM, TUMOUR
 from macprox.cli.cohort import ANSWER
 from macprox.io.store import SlideFolder, read_manifest, write_manifest
 from macprox.report.cohort import write_cohort_report
-from small_runs import macprox
+from small_runs import macprox, without_reports
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +270,35 @@ def test_an_outdated_slide_does_not_speak(results):
     (left_out,) = [slide for slide in facts["slides"] if not slide["used"]]
     assert left_out["slide_id"] == "early001_1"
     assert "another study" in left_out["reason"]
+
+
+def test_a_table_of_another_tool_becomes_an_answer_by_two_commands(results, tmp_path):
+    """Patients and groups stand in the table of cells itself; there is no sheet and no region."""
+    out = tmp_path / "out"
+    with without_reports():
+        ended = macprox(
+            "stats", results.parent / "cells.csv", "--source", AM, "--target", TUMOUR, "--radii",
+            "20,50", "--patient-column", "patient", "--group-column", "group", "--out", out, "-q",
+        )  # fmt: skip
+    assert ended.code == 0, ended.err
+    answer = asked(out)
+    assert (answer["group"], answer["contrast"]) == ("group", "late - early")
+    assert (answer["source"], answer["target"]) == (TUMOUR, AM)
+    assert answer["n_patients"] == 8
+    assert answer["p"] is not None
+    reverse = asked(out, "--value", "g", "--of", "excess", "--source", AM)
+    assert reverse["source"] == AM
+
+
+def test_results_never_take_the_place_of_the_sheet_they_were_made_with(results, tmp_path):
+    sheet = shutil.copy(results.parent / "samples.csv", tmp_path / "samples.csv")
+    ended = macprox(
+        "stats", results.parent / "cells.csv", "--source", AM, "--target", TUMOUR,
+        "--samples", sheet, "--out", tmp_path, "-q",
+    )  # fmt: skip
+    assert ended.code == 2
+    assert "is the sample sheet itself" in ended.err
+    assert "late004" in Path(sheet).read_text()
 
 
 def test_in_a_script_an_unknown_term_is_a_mistake(results):

@@ -1,5 +1,6 @@
 """What the README tells people to type works, and the pages it points to are complete."""
 
+import json
 import os
 import re
 import shutil
@@ -63,6 +64,14 @@ def test_the_batch_s_lines_work(desk):
     assert '"slide_id": "P03_early"' in (desk / "batch" / "summary.json").read_text("utf-8")
     given = mp.open_result(desk / "from_table" / "slides" / "P01_early")
     assert (given.statistics()["statistic"] == "g").any()
+
+
+def test_the_lines_about_patients_work(desk):
+    type_in(desk, "bash", "-eu", "-c", block("example: cohort"))
+    assert (desk / "batch" / "cohort" / "report.html").exists()
+    answer = json.loads((desk / "batch" / "nearest.json").read_text("utf-8"))
+    assert (answer["n_first"], answer["n_second"], answer["p"]) == (2, 1, None)
+    assert "3 are the least for a test" in answer["reason"]
 
 
 def test_the_script_works(desk):

@@ -1,4 +1,4 @@
-"""docs/early_versus_late: the commands and the script run as they are written, one after the other."""
+"""docs/early_versus_late: the commands, then the script, run as they are written."""
 
 import os
 import re

@@ -77,6 +77,8 @@ class GivenTables:
         What the manifests say of where the cells come from.
     notices : list of str
         What somebody should be told at once.
+    sheet : Path or None
+        Where the samples came from, besides the tables.
     """
 
     study: Study
@@ -84,6 +86,7 @@ class GivenTables:
     samples: pd.DataFrame | None
     source: dict[str, Any]
     notices: list[str]
+    sheet: Path | None = None
 
 
 def prepare_tables(
@@ -133,7 +136,8 @@ def prepare_tables(
         samples=None if samples is None else SAMPLE_FILE,
     )
     notices = [*_overlaps(overlaps, classes), *_without_patient(samples)]
-    return GivenTables(study, slides, samples, _source(tables, pixel_size_um), notices)
+    source = _source(tables, pixel_size_um)
+    return GivenTables(study, slides, samples, source, notices, request.samples)
 
 
 def _with_unique_slides(given: GivenCells) -> GivenCells:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from macprox.errors import TableError
 from macprox.io.atomic import make_folder, replacing, write_parquet, write_text
 from macprox.io.region_files import write_regions
 from macprox.io.samples import sample_of
@@ -68,13 +69,13 @@ def write_tables(
     Raises
     ------
     TableError
-        If the folder is the sample sheet's own.
+        If the folder's ``samples.csv`` is the very sheet that was given.
     ResultError
         If it cannot be written.
     """
     make_folder(out)
     if given.samples is not None:
-        _write_samples(given.samples, out)
+        _write_samples(given, out)
     write_text(out / STUDY_FILE, given.study.to_toml())
     study = Study.from_toml(out / STUDY_FILE)  # as later readers see it: marks must agree
     watcher = watcher or Silent()
@@ -83,9 +84,16 @@ def write_tables(
     return results
 
 
-def _write_samples(samples: pd.DataFrame, out: Path) -> None:
-    with replacing(out / SAMPLE_FILE) as temporary:
-        samples.to_csv(temporary, index=False)
+def _write_samples(given: GivenTables, out: Path) -> None:
+    path = out / SAMPLE_FILE
+    if given.sheet is not None and path.resolve() == Path(given.sheet).resolve():
+        raise TableError(
+            f"{path} is the sample sheet itself, and the results would take its place; give "
+            "another --out."
+        )
+    if given.samples is not None:
+        with replacing(path) as temporary:
+            given.samples.to_csv(temporary, index=False)
 
 
 def _each(
