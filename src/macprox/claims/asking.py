@@ -136,10 +136,11 @@ def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iter
 
 
 def _one_sided(found: pd.DataFrame, name: str, terms: Terms) -> pd.DataFrame:
-    """A test against 0: there is one group, and nothing beside it."""
+    """A test against 0: there is one group, and nothing that it is paired with."""
     moved = {f"{part}_first": found[f"{part}_second"] for part in ("n", "mean", "sd")}
     gone = {f"{part}_second": np.nan for part in ("n", "mean", "sd")}
     said = {"group": terms.group or "", "contrast": f"{name} - 0", "question": AGAINST_NOTHING}
+    said["test"] = found["test"].iloc[0].removeprefix("paired ")
     return found.assign(**moved, **gone, **said)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from macprox.cohort.columns import AGAINST_NOTHING
+from macprox.cohort.columns import AGAINST_NOTHING, SURVIVAL
+from macprox.cohort.cox import PERMUTED
 from macprox.printable import printable, visible
 from macprox.report.cohort.quantities import (
     PLAIN_NUMBER,
@@ -232,8 +233,13 @@ def finding(cohort: SavedCohort, key: Key) -> str:
 
 
 def association(cohort: SavedCohort, row: Row) -> str:
-    """A finding of a test that compares no groups; empty for others."""
+    """A finding of a test that compares no groups; empty for others.
+
+    Of survival the permuted score alone: the tests beside it stand in the table.
+    """
     if row["question"] not in NOT_BETWEEN_GROUPS:
+        return ""
+    if row["question"] == SURVIVAL and row["test"] != PERMUTED:
         return ""
     said = f"{printable(row['test'])} ({title(Key.of(row))})"  # type: ignore[arg-type]
     said = f"{said[:1].upper()}{said[1:]}"

@@ -64,7 +64,7 @@ def _seeds(study: Study) -> dict[str, int]:
 def _gates(cohort: SavedCohort) -> str:
     gates = cohort.facts["gates"]
     sure, open_ = gates.get("confirmed"), gates.get("unconfirmed")
-    if not (is_number(sure) and is_number(open_)):
+    if not (is_number(sure) and is_number(open_)) or not sure + open_:
         return ""
     return (
         f"Of {count_text(sure + open_)} gates (a marker on a slide) {count_text(sure)} were set or "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from macprox.cohort.columns import ASSOCIATION, BETWEEN, SURVIVAL
+from macprox.cohort.patients import label_of
 from macprox.printable import printable
 from macprox.report.cohort.quantities import Key
 from macprox.report.numbers import is_number
@@ -58,7 +59,7 @@ class SavedCohort:
             return dict.fromkeys(patients, EVERYONE)
         if self.column not in self.patients:
             return dict.fromkeys(patients, "")
-        groups = ("" if pd.isna(g) else printable(str(g)) for g in self.patients[self.column])
+        groups = (printable(label_of(name)) for name in self.patients[self.column])
         return dict(zip(patients, groups, strict=True))
 
     @cached_property

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from macprox.cohort.columns import AGAINST_NOTHING
+from macprox.cohort.columns import AGAINST_NOTHING, SURVIVAL
 from macprox.cohort.sample_size import CAUTIOUS, POOLED
 from macprox.printable import printable
 from macprox.report.cohort.answer import as_sentence
@@ -120,6 +120,9 @@ def _least(p: float) -> str:
 
 
 def _numbers_of(row: Row, reason: str) -> Shown:
+    if row["question"] == SURVIVAL and is_number(row["n_second"]):
+        events, n = count_text(row["n_second"]), count_text(row["n_patients"])
+        return Shown(f"{events} events of {n}")
     if is_number(row["n_first"]) and is_number(row["n_second"]):
         return Shown(f"{count_text(row['n_first'])}{NBSP}v{NBSP}{count_text(row['n_second'])}")
     return shown(row["n_patients"], count_text, reason)
