@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -96,6 +98,16 @@ def without_reports() -> Iterator[None]:
 
     with patch("macprox.report.write_slide_report", write):
         yield
+
+
+def type_in(desk: Path, *command: str) -> str:
+    """What a command says when it is typed in a folder; it must end well."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=desk, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def stages(result_folder: Path) -> dict[str, str]:

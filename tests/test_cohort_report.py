@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 import cohort_folders
 from cohort_folders import MDM, TRM, Cohort
-from macprox.cohort.columns import AGAINST_NOTHING
+from macprox.cohort.columns import AGAINST_NOTHING, KEY
 from macprox.cohort.sample_size import POOLED
-from macprox.cohort_results import KEY_COLUMNS, TABLES, open_cohort
+from macprox.cohort_results import TABLES, open_cohort
 from macprox.errors import ResultError
 from macprox.report import style
 from macprox.report.cohort import answer, cohort_figure, write_cohort_report
@@ -483,7 +483,7 @@ def test_patients_are_listed_in_the_order_people_count():
 
 
 def test_a_key_knows_no_radius_from_a_radius():
-    row = dict.fromkeys(KEY_COLUMNS, "") | {"r_um": float("nan")}
+    row = dict.fromkeys(KEY, "") | {"r_um": float("nan")}
     assert Key.of(row) == Key.of(row)  # NaN itself equals nothing
     assert Key.of(row | {"r_um": 0}) != Key.of(row)
 

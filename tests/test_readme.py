@@ -1,10 +1,8 @@
 """What the README tells people to type works, and the pages it points to are complete."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 import macprox as mp
 from macprox.study import ImageParameters, Study
 from macprox.study_toml import plain
+from small_runs import type_in
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,15 +31,6 @@ def desk(sample_results, tmp_path_factory) -> Path:
     (folder / "sample_data").symlink_to(ROOT / "sample_data")
     shutil.copytree(sample_results, folder / "batch")
     return folder
-
-
-def type_in(desk: Path, *command: str) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, cwd=desk, env={**os.environ, "PATH": path}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_both_commands_do_all_their_own_set_up():

@@ -1,14 +1,13 @@
 """docs/early_versus_late: the commands, then the script, run as they are written."""
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import macprox as mp
+from small_runs import type_in
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = (DOCS / "early_versus_late.md").read_text(encoding="utf-8")
@@ -16,20 +15,11 @@ SCRIPT = DOCS / "early_versus_late.py"
 COMMANDS = re.search(r"<!-- tutorial: cli -->\n```sh\n(.*?)```", PAGE, re.S)[1].splitlines()
 
 
-def run(folder: Path, *command: str) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory) -> tuple[Path, str]:
     """The folder in which the commands were typed, and what the last one said."""
     folder = tmp_path_factory.mktemp("tutorial")
-    said = [run(folder, *command.split()) for command in COMMANDS]
+    said = [type_in(folder, *command.split()) for command in COMMANDS]
     return folder, said[-1]
 
 
@@ -53,7 +43,7 @@ def test_the_commands_give_the_answer_of_the_page(walked):
 def test_the_script_walks_the_same_way_and_holds_the_answer_against_the_truth(walked):
     folder, _ = walked
     before = (folder / "early_late/results/cohort/tests.parquet").read_bytes()
-    said = run(folder, sys.executable, str(SCRIPT))
+    said = type_in(folder, sys.executable, str(SCRIPT))
     assert (folder / "early_late/results/cohort/tests.parquet").read_bytes() == before
     assert re.search(
         r"late - early = -0\.0\d\d \(-0\.\d+ to -0\.\d+\), p = 0.029, 8 patients", said

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from macprox.cohort.columns import CURVES, MEASURES, TESTS, TEXTS, VALUES
 from macprox.errors import ResultError, reason_of, shortened
 from macprox.io.store import STUDY_FILE
 from macprox.study import Study
@@ -21,42 +22,17 @@ FACTS_FILE = "cohort.json"
 REPORT_FILE = "report.html"
 _REDO = "Run `macprox cohort` again: it makes the folder anew from the slides' tables."
 
-# What tells one measured quantity from another; `r_um` is NaN where no radius is meant.
-KEY_COLUMNS = ("claim", "statistic", "source", "target", "region", "compartment", "r_um")
-_KEY_TEXT = KEY_COLUMNS[:-1]
-_TEST_TEXT = (*_KEY_TEXT, "question", "group", "contrast", "test", "reason")
-_TEST_NUMBERS = (
-    "r_um effect ci_low ci_high p p_adjusted p_min n_patients n_first n_second mean_first "
-    "mean_second sd_first sd_second effect_size effect_size_low effect_size_high n_arrangements "
-    "exact seed primary"
-)
-# Text columns and number columns of each table; a table may hold more.
-TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "measures": ((*_KEY_TEXT, "slide_id", "reason"), ("r_um", "lesion_id", "value", "weight")),
-    "values": (
-        ("patient", *_KEY_TEXT, "reason"),
-        ("r_um", "value", "value_unweighted", "n_slides", "n_lesions", "weight"),
-    ),
-    "patients": (("patient",), ("n_slides", "n_cells")),
-    "tests": (_TEST_TEXT, tuple(_TEST_NUMBERS.split())),
-    "curves": (
-        (
-            "claim",
-            "statistic",
-            "source",
-            "target",
-            "group",
-            "contrast",
-            "patient",
-            "kind",
-            "reason",
-        ),
-        ("x", "value", "ci_low", "ci_high", "envelope_low", "envelope_high", "p", "n_patients"),
-    ),
-    "lesions": (("slide_id", "patient", "group"), ("lesion_id", "area_um2", "inradius_um")),
-    "sensitivity": (("kind", "what", *_TEST_TEXT), ("change", *_TEST_NUMBERS.split())),
-    "power": (("spread",), ("n_per_arm", "effect", "effect_size", "sd", "power")),
-    "kaplan_meier": (("group",), ("time", "survival", "ci_low", "ci_high", "n_at_risk")),
+# The columns that a table is sure to have, read or not; it may hold more.
+TABLES: dict[str, tuple[str, ...]] = {
+    "measures": MEASURES,
+    "values": VALUES,
+    "patients": ("patient", "n_slides", "n_cells"),
+    "tests": TESTS,
+    "curves": CURVES,
+    "lesions": ("slide_id", "patient", "group", "lesion_id"),
+    "sensitivity": ("kind", "what", "change", *TESTS),
+    "power": ("spread", "n_per_arm", "effect", "effect_size", "sd", "power"),
+    "kaplan_meier": ("group", "time", "survival", "ci_low", "ci_high", "n_at_risk"),
 }
 _FACTS: dict[str, Any] = {
     "macprox": "",
@@ -199,13 +175,9 @@ class CohortResult:
         import pandas as pd
 
         path = self.path / f"{name}.parquet"
-        texts, numbers = TABLES[name]
-        if not path.exists():
-            return pd.DataFrame(
-                {c: [] for c in texts} | {c: pd.Series(dtype=float) for c in numbers}
-            )
         try:
-            return _typed(pd.read_parquet(path), texts, numbers)
+            table = pd.read_parquet(path) if path.exists() else pd.DataFrame()
+            return _typed(table, TABLES[name])
         except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
             raise ResultError(f"{path} is damaged ({reason_of(error)}). {_REDO}") from error
 
@@ -253,16 +225,15 @@ def _filled(rows: list, default: dict[str, Any], path: Path, name: str) -> list[
     return [{**default, **{k: v for k, v in row.items() if v is not None}} for row in rows]
 
 
-def _typed(table: pd.DataFrame, texts: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
+def _typed(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     """Text columns hold text, "" for nothing; number columns hold floats, NaN for nothing."""
+    import pandas as pd
+
     columns: dict[str, Any] = {}
-    for name in texts:
-        column = table.get(name)
-        if column is None:
-            columns[name] = ""
-        else:
+    for name in names:
+        column = table.get(name, pd.Series(None, index=table.index, dtype=object))
+        if name in TEXTS:
             columns[name] = column.astype(object).where(column.notna(), "").map(str)
-    for name in numbers:
-        column = table.get(name)
-        columns[name] = float("nan") if column is None else column.astype(float)
+        else:
+            columns[name] = column.astype(float)
     return table.assign(**columns)

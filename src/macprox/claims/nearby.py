@@ -73,10 +73,6 @@ def _is_known(statistics: pd.DataFrame) -> bool:
     return bool(np.isfinite(g["value"].to_numpy(float)).any())
 
 
-def _lacking(roles: Roles) -> str:
-    return "" if roles.classes else "the study names no macrophages under [proximity]"
-
-
 CLAIM = Claim(
     id="C1",
     title="Tumour cells with a macrophage nearby",
@@ -89,7 +85,7 @@ CLAIM = Claim(
     limits="nearness is not contact and not influence; relabelling cannot tell attraction from a "
     "shared preference for places finer than the strata",
     of_slide=measure_slide,
-    lacking=_lacking,
+    lacking=Roles.lacking_classes,
     tested=(EXCESS, G, EXPECTED, LINEAGE_EXCESS, NEAREST, NEAREST_EXCESS),
     centred=(EXCESS, LINEAGE_EXCESS, NEAREST_EXCESS),
     curves=(CURVE,),

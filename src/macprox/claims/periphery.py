@@ -89,10 +89,6 @@ def _profile(slide: ClaimSlide) -> list[Row]:
     ]  # fmt: skip
 
 
-def _lacking(roles: Roles) -> str:
-    return "" if roles.classes else "the study names no macrophages under [proximity]"
-
-
 CLAIM = Claim(
     id="C2",
     title="Core or periphery",
@@ -108,7 +104,7 @@ CLAIM = Claim(
     "confirmed, or that is not clear, moves cells between the zones; of few cells the ratio is "
     "drawn towards 0, the share is not",
     of_slide=measure_slide,
-    lacking=_lacking,
+    lacking=Roles.lacking_classes,
     tested=(SHARE, RATIO),
     centred=(SHARE, RATIO),
     curves=(CURVE,),

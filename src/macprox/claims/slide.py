@@ -64,6 +64,10 @@ class Roles:
             marker=cohort.marker or "",
         )
 
+    def lacking_classes(self) -> str:
+        """What keeps a claim about macrophages from being asked; empty if there are some."""
+        return "" if self.classes else "the study names no macrophages under [proximity]"
+
     def lacking(self, *roles: str) -> str:
         """What keeps a claim from being asked; empty if every one of the roles is played."""
         missing = [role for role in roles if not getattr(self, role)]

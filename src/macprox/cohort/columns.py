@@ -72,7 +72,12 @@ CURVES = (
 )
 """One row a curve and x."""
 
-_TEXT = {*KEY[:-1], "question", "group", "contrast", "test", "reason", "patient", "kind"}
+TEXTS = frozenset(
+    {*KEY[:-1], "question", "group", "contrast", "test", "reason"}
+    | {"patient", "slide_id", "kind", "what", "spread"}
+)
+"""Columns of any table here that hold text."""
+
 _FLAGS = {"exact", "primary"}
 _WHOLE = {"n_patients", "n_arrangements", "seed", "n_slides", "n_lesions"}
 
@@ -91,7 +96,7 @@ def sentences(*parts: str) -> str:
 
 
 def _column(values: list[Any], name: str) -> pd.Series:
-    if name in _TEXT:
+    if name in TEXTS:
         return pd.Series(["" if value is None else value for value in values], dtype=object)
     if name in _FLAGS:
         return pd.Series([bool(value) for value in values], dtype=bool)
