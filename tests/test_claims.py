@@ -220,7 +220,7 @@ def test_an_effect_against_nothing_is_the_mean():
         contrast="early - 0",
     )  # fmt: skip
     values = answers.patients
-    early = values.loc[values["group"] == "early", "primary"]
+    early = values.loc[values["group"] == "early", "primary_value"]
     assert told["effect"] == pytest.approx(early.mean())
     assert told["mean_first"] == pytest.approx(early.mean())
 

@@ -224,6 +224,17 @@ def test_a_covariate_that_separates_the_groups_gives_no_model_and_the_rest_stand
     assert all(row["p"] is None and row["reason"] for row in adjusted)
 
 
+@pytest.mark.parametrize("column", ["value", "primary", "region"])
+def test_a_sheet_may_call_its_columns_as_our_tables_do(results, tmp_path, usual, column):
+    def renamed(table):
+        return table.rename(columns={"group": column})
+
+    path = sheet(results, tmp_path, renamed)
+    answer = asked(results, "--samples", path, "--group", column)
+    assert answer["effect"] == pytest.approx(usual["effect"])
+    assert answer["p"] == usual["p"]
+
+
 def test_a_clinical_sheet_of_one_row_a_patient_joins_what_the_slides_know(results, tmp_path):
     table = pd.read_csv(results.parent / "samples.csv", dtype=str)
     clinical = table.drop_duplicates("patient")[["patient"]].assign(

@@ -22,7 +22,7 @@ from macprox.batch.gathering import (
     without_red,
 )
 from macprox.claims import Answers, Roles, ask, patient_values
-from macprox.claims.asking import groups_of, lesion_table
+from macprox.claims.asking import PRIMARY, groups_of, lesion_table
 from macprox.claims.named import Named
 from macprox.claims.robustness import Material, sensitivity
 from macprox.claims.terms import Terms, default_primary, named_primary
@@ -214,20 +214,29 @@ def _tables(
     answers: Answers, measures: pd.DataFrame, slides: pd.DataFrame, terms: Terms
 ) -> dict[str, pd.DataFrame]:
     """What is written, by the name of its file."""
+    owner = slides.set_index("slide_id")["patient"]
     tables = {
-        "measures": measures.merge(slides, on="slide_id", how="left"),
+        "measures": measures.assign(patient=measures["slide_id"].map(owner)),
         "values": answers.values,
         "patients": answers.patients,
         "tests": answers.tests,
         "curves": answers.curves,
-        "lesions": lesion_table(measures, slides),
+        "lesions": _with_group(lesion_table(measures, slides), answers.patients, terms),
     }
     pair = groups_of(answers.patients, terms)[:2]
     if len(pair) == 2:
-        planned = cohort.power(answers.patients, "primary", str(terms.group), groups=pair)
+        planned = cohort.power(answers.patients, PRIMARY, str(terms.group), groups=pair)
         tables["power"] = cohort.power_curves(planned)
     if terms.time is not None and terms.event is not None:
         tables["kaplan_meier"] = cohort.kaplan_meier(
-            answers.patients, "primary", terms.time, terms.event
+            answers.patients, PRIMARY, terms.time, terms.event
         )
     return tables
+
+
+def _with_group(lesions: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+    """Each lesion with its patient's group, whatever the sheet calls that column."""
+    if terms.group is None:
+        return lesions.assign(group="")
+    group = dict(zip(people["patient"], labels_in(people, terms.group), strict=True))
+    return lesions.assign(group=lesions["patient"].map(group))

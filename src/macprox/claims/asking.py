@@ -29,6 +29,9 @@ from macprox.cohort.columns import (
 from macprox.cohort.patients import in_order, labels_in
 
 ALL_PATIENTS = "all patients"
+# Beside the columns of a sheet that anybody may have named: none of these is one.
+VALUE, NOTHING, X = "(value)", "(nothing)", "(x)"
+PRIMARY, UNWEIGHTED = "primary_value", "primary_value_unweighted"
 _CLAIMS = {claim.id: claim for claim in CLAIMS}
 
 
@@ -109,9 +112,8 @@ def people_of(slides: pd.DataFrame, values: pd.DataFrame, terms: Terms) -> pd.Da
     if "n_cells" in slides:
         facts["n_cells"] = of_patient["n_cells"].sum()
     primary = values[terms.is_primary(values)].set_index("patient")
-    return facts.assign(
-        primary=primary["value"], primary_unweighted=primary["value_unweighted"]
-    ).reset_index()
+    named = {PRIMARY: primary["value"], UNWEIGHTED: primary["value_unweighted"]}
+    return facts.assign(**named).reset_index()
 
 
 def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iterator[pd.DataFrame]:
@@ -120,19 +122,24 @@ def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iter
         tested, centred = _asked_of(labels)
         if not tested:
             continue
-        # Everybody: a patient without such a place, or such cells, is counted as left out.
-        frame = people.assign(value=people["patient"].map(of_key.set_index("patient")["value"]))
+        frame = with_values(people, of_key)
         if terms.group is not None:
             found = cohort.compare(
-                frame, "value", terms.group, groups=terms.groups or None, seed=terms.seed
+                frame, VALUE, terms.group, groups=terms.groups or None, seed=terms.seed
             )
             yield found.assign(**labels, question=BETWEEN)
         if centred:
             for name, of_group in _groups(frame, terms):
                 found = cohort.compare_paired(
-                    of_group.assign(nothing=0.0), "nothing", "value", seed=terms.seed
+                    of_group.assign(**{NOTHING: 0.0}), NOTHING, VALUE, seed=terms.seed
                 )
                 yield _one_sided(found, name, terms).assign(**labels)
+
+
+def with_values(people: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Everybody with a value in the column `VALUE`, NaN where a patient has none."""
+    of_patient = values.set_index("patient")["value"]
+    return people.assign(**{VALUE: people["patient"].map(of_patient)})
 
 
 def _one_sided(found: pd.DataFrame, name: str, terms: Terms) -> pd.DataFrame:
@@ -193,7 +200,9 @@ def lesion_table(measures: pd.DataFrame, slides: pd.DataFrame) -> pd.DataFrame:
     """One row a lesion: slide, patient, and what was measured of it."""
     of_lesions = measures[(measures["lesion_id"] > 0) & (measures["claim"] == "C7")]
     wide = of_lesions.pivot_table("value", ["slide_id", "lesion_id"], "statistic").reset_index()
-    return wide.merge(slides, on="slide_id", how="inner")
+    if lesion_size.SIZE in wide:
+        wide["area_um2"] = 10.0 ** wide[lesion_size.SIZE]
+    return wide.merge(slides[["slide_id", "patient"]], on="slide_id", how="inner")
 
 
 def _of_primary(
@@ -205,17 +214,19 @@ def _of_primary(
 ) -> list[pd.DataFrame]:
     """What is asked of the one primary value alone: models with covariates, survival."""
     found: list[pd.DataFrame] = []
-    of_slides = measures[terms.is_primary(measures)].merge(slides, on="slide_id")
+    of_primary = measures[terms.is_primary(measures)].set_index("slide_id")["value"]
+    of_slides = slides[slides["slide_id"].isin(of_primary.index)]
+    of_slides = of_slides.assign(**{VALUE: of_slides["slide_id"].map(of_primary)})
     several = bool(of_slides["patient"].duplicated().any())
     for pair in _pairs(people, terms):
         if terms.covariates:
             adjusted = cohort.adjusted(
-                people, "primary", str(terms.group), terms.covariates, groups=pair, seed=terms.seed
+                people, PRIMARY, str(terms.group), terms.covariates, groups=pair, seed=terms.seed
             )
             found.append(adjusted.assign(question=ADJUSTED))
         if several or terms.covariates:
             model = cohort.mixed_model(
-                of_slides, "value", str(terms.group), covariates=terms.covariates, groups=pair
+                of_slides, VALUE, str(terms.group), covariates=terms.covariates, groups=pair
             )
             found.append(model.assign(question=MIXED))
     labelled = [table.assign(**terms.primary) for table in found]
@@ -239,10 +250,9 @@ def _survival(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> list[
         alike &= values["r_um"] == radius
     found = []
     for key, of_key in values[alike].groupby(list(KEY), dropna=False, sort=False):
-        frame = of_key[["patient", "value"]].merge(people, on="patient", how="left")
         table = cohort.survival(
-            frame, "value", time=terms.time, event=terms.event, covariates=terms.covariates,
-            seed=terms.seed,
+            with_values(people, of_key), VALUE, time=terms.time, event=terms.event,
+            covariates=terms.covariates, seed=terms.seed,
         )  # fmt: skip
         labels: dict[str, Any] = dict(zip(KEY, key, strict=True))
         found.append(table.assign(**labels, question=SURVIVAL))
@@ -282,10 +292,10 @@ def _curves(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> pd.Data
     for claim in CLAIMS:
         of_claim = values[(values["claim"] == claim.id) & values["statistic"].isin(claim.curves)]
         for key, curve in of_claim.groupby(["statistic", "source", "target"], sort=False):
-            frame = curve[["patient", "r_um", "value"]].rename(columns={"r_um": "x"})
+            frame = curve[["patient", "r_um", "value"]].set_axis(["patient", X, VALUE], axis=1)
             frame = frame.merge(people[["patient", group]], on="patient", how="left")
             table = cohort.compare_curves(
-                frame, group, groups=terms.groups or None, seed=terms.seed
+                frame, group, groups=terms.groups or None, x=X, value=VALUE, seed=terms.seed
             )
             labels: dict[str, Any] = dict(zip(("statistic", "source", "target"), key, strict=True))
             found.append(table.assign(**labels, claim=claim.id))

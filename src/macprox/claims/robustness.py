@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from macprox import cohort
-from macprox.claims.asking import Answers, groups_of, patient_values
+from macprox.claims.asking import (
+    NOTHING,
+    PRIMARY,
+    UNWEIGHTED,
+    VALUE,
+    Answers,
+    groups_of,
+    patient_values,
+    people_of,
+    with_values,
+)
 from macprox.claims.measures import measure, to_measures
 from macprox.claims.nearby import EXCESS
 from macprox.claims.terms import Terms
@@ -63,10 +73,10 @@ def sensitivity(
 
 def _again(patients: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     if terms.group is None:
-        nothing = patients.assign(nothing=0.0)
-        return cohort.compare_paired(nothing, "nothing", "value", seed=terms.seed)
+        nothing = patients.assign(**{NOTHING: 0.0})
+        return cohort.compare_paired(nothing, NOTHING, VALUE, seed=terms.seed)
     found = cohort.compare(
-        patients, "value", terms.group, groups=terms.groups or None, seed=terms.seed
+        patients, VALUE, terms.group, groups=terms.groups or None, seed=terms.seed
     )
     return found.iloc[:1]
 
@@ -79,15 +89,16 @@ def _variants(
 ) -> Iterator[Variant]:
     """Kind, what, change, and the patients' values."""
     people = answers.patients
-    as_run = people.assign(value=people["primary"])
+    as_run = people.assign(**{VALUE: people[PRIMARY]})
     yield AS_RUN, "", np.nan, as_run
     yield from _radii(answers, terms)
-    yield WEIGHTS, "every slide alike", np.nan, people.assign(value=people["primary_unweighted"])
+    yield WEIGHTS, "every slide alike", np.nan, people.assign(**{VALUE: people[UNWEIGHTED]})
     if len(material.every_slide) > len(slides):
         again = patient_values(material.measures, material.every_slide, terms.roles)
-        yield SLIDES, "", np.nan, _joined(again[terms.is_primary(again)], material.every_slide)
+        everybody = people_of(material.every_slide, again, terms)
+        yield SLIDES, "", np.nan, with_values(everybody, again[terms.is_primary(again)])
     yield from _without_one(as_run, terms)
-    yield from _of_gates(material.varied, slides, terms)
+    yield from _of_gates(material.varied, people, slides, terms)
 
 
 def _radii(answers: Answers, terms: Terms) -> Iterator[Variant]:
@@ -97,8 +108,8 @@ def _radii(answers: Answers, terms: Terms) -> Iterator[Variant]:
     for column in KEY[:-1]:
         alike &= values[column] == terms.primary[column]
     for r_um in sorted(set(values.loc[alike, "r_um"].dropna())):
-        of_radius = values.loc[alike & (values["r_um"] == r_um), ["patient", "value"]]
-        yield RADIUS, "", float(r_um), of_radius.merge(answers.patients, on="patient", how="left")
+        of_radius = values[alike & (values["r_um"] == r_um)]
+        yield RADIUS, "", float(r_um), with_values(answers.patients, of_radius)
 
 
 def _without_one(as_run: pd.DataFrame, terms: Terms) -> Iterator[Variant]:
@@ -119,13 +130,15 @@ def _without_one(as_run: pd.DataFrame, terms: Terms) -> Iterator[Variant]:
 def _effect(patients: pd.DataFrame, terms: Terms) -> float:
     """Difference in means of the first two groups; without groups the mean."""
     if terms.group is None:
-        return float(patients["value"].mean())
+        return float(patients[VALUE].mean())
     labels, names = labels_in(patients, terms.group), groups_of(patients, terms)
-    means = [patients.loc[labels == name, "value"].mean() for name in names[:2]]
+    means = [patients.loc[labels == name, VALUE].mean() for name in names[:2]]
     return float(means[1] - means[0]) if len(means) == 2 else np.nan
 
 
-def _of_gates(varied: pd.DataFrame, slides: pd.DataFrame, terms: Terms) -> Iterator[Variant]:
+def _of_gates(
+    varied: pd.DataFrame, people: pd.DataFrame, slides: pd.DataFrame, terms: Terms
+) -> Iterator[Variant]:
     """Every slide with a gate moved, or with its cells grown more or less."""
     if varied.empty or terms.primary["statistic"] != EXCESS or terms.primary["claim"] != "C1":
         return
@@ -146,10 +159,5 @@ def _of_gates(varied: pd.DataFrame, slides: pd.DataFrame, terms: Terms) -> Itera
             str(kind),
             str(what),
             float(change),
-            _joined(cohort.aggregate(measures, slides), slides),
+            with_values(people, cohort.aggregate(measures, slides)),
         )
-
-
-def _joined(values: pd.DataFrame, slides: pd.DataFrame) -> pd.DataFrame:
-    people = slides.drop(columns="slide_id").drop_duplicates("patient")
-    return values[["patient", "value"]].merge(people, on="patient", how="left")
