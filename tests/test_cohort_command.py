@@ -268,6 +268,14 @@ def test_a_slide_with_a_red_light_is_left_out_and_the_answer_with_it_stands_besi
     assert sensitivity.loc["with red slides", "n_second"] == 4
 
 
+def test_tables_of_an_earlier_question_are_gone(results):
+    earlier = results / "cohort" / "kaplan_meier.parquet"
+    earlier.parent.mkdir(exist_ok=True)
+    pd.DataFrame({"time": [1.0]}).to_parquet(earlier)
+    asked(results, "--value", "n_lesions")
+    assert not earlier.exists()
+
+
 def test_an_outdated_slide_does_not_speak(results):
     folder = SlideFolder(results / "slides" / "early001_1")
     before = read_manifest(folder)

@@ -12,6 +12,7 @@ import pandas as pd
 from macprox import cohort
 from macprox.batch.cohort_facts import facts_of
 from macprox.batch.gathering import (
+    RED_REASON,
     Found,
     find_slides_of,
     gather,
@@ -28,7 +29,13 @@ from macprox.claims.robustness import Material, sensitivity
 from macprox.claims.terms import Terms, default_primary, named_primary
 from macprox.cohort.parameters import CohortParameters
 from macprox.cohort.patients import group_names, in_order, labels_in
-from macprox.cohort_results import COHORT_FOLDER, FACTS_FILE, REPORT_FILE, CohortResult
+from macprox.cohort_results import (
+    COHORT_FOLDER,
+    FACTS_FILE,
+    REPORT_FILE,
+    TABLES,
+    CohortResult,
+)
 from macprox.errors import CohortError
 from macprox.io.atomic import write_json, write_parquet
 from macprox.io.store import STUDY_FILE, slide_folders
@@ -107,11 +114,17 @@ def run_cohort(
             answers, Material(gathered.measures, everyone, gathered.varied), slides, terms
         ),
     }
-    folder = results / COHORT_FOLDER
-    for name, table in tables.items():
-        write_parquet(folder / f"{name}.parquet", table)
     problems = [*missing, *listed.problems, *gathered.problems]
     facts = {**facts_of(study, terms, judged, slides, problems), "samples": sheet_from}
+    return _written(results / COHORT_FOLDER, tables, facts)
+
+
+def _written(folder: Path, tables: dict[str, pd.DataFrame], facts: dict[str, Any]) -> CohortResult:
+    """The folder with these tables, and none of an earlier question."""
+    for name in TABLES.keys() - tables.keys():
+        (folder / f"{name}.parquet").unlink(missing_ok=True)
+    for name, table in tables.items():
+        write_parquet(folder / f"{name}.parquet", table)
     write_json(folder / FACTS_FILE, facts)
     result = CohortResult(folder)
     write_cohort_report(result, folder / REPORT_FILE)
@@ -134,7 +147,11 @@ def _speaking(found: Sequence[Found], results: Path) -> list[Found]:
     if not speaking:
         reasons = "; ".join(f"{one.slide_id}: {one.reason}" for one in found[:3])
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise CohortError(f"No slide of {results} can speak for a patient ({reasons}{more}).")
+        is_red = any(one.reason.startswith(RED_REASON) for one in found)
+        remedy = " --include-red lets red slides speak, too." if is_red else ""
+        raise CohortError(
+            f"No slide of {results} can speak for a patient ({reasons}{more}).{remedy}"
+        )
     return speaking
 
 

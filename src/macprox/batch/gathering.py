@@ -24,6 +24,7 @@ from macprox.quality import RED, light_of, light_reasons
 from macprox.results import SlideResult
 from macprox.study import Study
 
+RED_REASON = "red light"
 PATIENT = "patient"  # what the column is called from here on
 
 
@@ -250,4 +251,4 @@ def without_red(found: Sequence[Found]) -> list[Found]:
 def _read_at_amber(one: Found) -> Found:
     if one.reason or one.light != RED:
         return one
-    return Found(one.result, f"red light: {', '.join(light_reasons(one.result.manifest))}")
+    return Found(one.result, f"{RED_REASON}: {', '.join(light_reasons(one.result.manifest))}")
