@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from shapely import MultiPolygon
 
 import claim_cohorts
 from claim_cohorts import AM, MO, STUDY, TREG, TUMOUR, answers_of, measures_of, slides_of
@@ -127,6 +128,17 @@ def test_a_marker_that_follows_the_border_does_not_pass_for_one_that_follows_mac
     naive = (level[near].mean() - level[~near].mean()) / unit
     assert naive - planted / unit > 0.5  # control: depth alone makes a difference
     assert told == pytest.approx(planted / unit, abs=0.05)
+
+
+def test_without_a_tumour_region_what_needs_one_has_the_reason():
+    slide = slides_of("null")[0]
+    bare = replace_slide(slide, regions=replace(slide.regions, tumour=MultiPolygon()))
+    rows = to_measures(row for claim in CLAIMS for row in claim.of_slide(bare))
+    needs = rows[rows["claim"].isin(["C2", "C7"])]
+    assert len(needs) == 4  # three classes, and the lesions
+    assert needs["value"].isna().all()
+    assert set(needs["reason"]) == {"no tumour region on the slide"}
+    assert rows.loc[rows["claim"] == "C1", "value"].notna().any()  # control: others stand
 
 
 def test_a_slide_of_adjacent_tissue_speaks_for_adjacent_tissue_alone():

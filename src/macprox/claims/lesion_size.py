@@ -6,7 +6,7 @@ import numpy as np
 
 from macprox.claims.claim import Claim
 from macprox.claims.measures import Row, measure
-from macprox.claims.slide import ClaimSlide, Roles
+from macprox.claims.slide import NO_TUMOUR_REGION, ClaimSlide, Roles
 from macprox.regions import lesion_zone_areas, lesion_zone_of
 
 SIZE, DENSITY = "log10_lesion_area_um2", "regulatory_per_mm2"
@@ -14,8 +14,11 @@ SIZE, DENSITY = "log10_lesion_area_um2", "regulatory_per_mm2"
 
 def measure_slide(slide: ClaimSlide) -> list[Row]:
     """Size of every lesion, and the density of regulatory T cells in it and around it."""
-    if slide.is_adjacent or not slide.regions.has_tumour:
+    if slide.is_adjacent:
         return []
+    if not slide.regions.has_tumour:
+        labels = {"source": slide.roles.regulatory, "slide_id": slide.slide_id}
+        return [measure("C7", DENSITY, np.nan, **labels, reason=NO_TUMOUR_REGION)]
     # A border zone as wide around every lesion: one that grows with it would hold another share
     # of stroma in large lesions, and make a correlation of its own.
     zones = lesion_zone_areas(slide.regions, reach_um=slide.regions.margin_um)

@@ -9,7 +9,7 @@ import numpy as np
 
 from macprox.claims.claim import Claim
 from macprox.claims.measures import Row, measure
-from macprox.claims.slide import ClaimSlide, Roles
+from macprox.claims.slide import NO_TUMOUR_REGION, ClaimSlide, Roles
 from macprox.regions import lesion_zone_areas, lesion_zone_of
 from macprox.regions.extent import CORE, PERIPHERY
 from macprox.spatial import area_below_um2
@@ -25,8 +25,12 @@ HALF = 0.5  # added to counts, so that a place without a cell has a ratio (Halda
 
 def measure_slide(slide: ClaimSlide) -> list[Row]:
     """The periphery:core ratio of every lesion, and the profile along the border."""
-    if slide.is_adjacent or not slide.regions.has_tumour:
+    if slide.is_adjacent:
         return []
+    if not slide.regions.has_tumour:
+        at = {"slide_id": slide.slide_id, "reason": NO_TUMOUR_REGION}
+        classes = slide.roles.classes
+        return [measure("C2", SHARE, np.nan, source=group.name, **at) for group in classes]
     return ratios(slide) + _profile(slide)
 
 

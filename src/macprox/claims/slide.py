@@ -16,6 +16,7 @@ from macprox.spatial.pattern import Group
 from macprox.spatial.slide import classes_of
 from macprox.study import Study
 
+NO_TUMOUR_REGION = "no tumour region on the slide"
 ADJACENT = "adjacent"  # what the sample sheet calls a slide of uninvolved tissue
 STRATA = ("region", "compartment", "tissue_category")
 _USUAL = {"regulatory": ("Treg",), "cytotoxic": ("CD8 T cell", "CD8+ T cell", "Cytotoxic T cell")}
