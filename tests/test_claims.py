@@ -277,11 +277,11 @@ def test_a_statistic_by_its_name():
 @pytest.mark.parametrize(
     ("named", "primary"),
     [
-        (Named("nearest_mean_um"), (TUMOUR, AM)),
-        (Named("nearest_mean_um", source=AM), (AM, TUMOUR)),
+        (Named("nearest_mean_um"), (AM, TUMOUR)),
+        (Named("nearest_mean_um", source=TUMOUR), (TUMOUR, AM)),
         (Named("density_per_mm2"), (AM, "tissue window")),
         (Named("density_per_mm2", source=TREG), (TREG, "tissue window")),
-        (Named("k"), (TUMOUR, AM)),
+        (Named("k"), (AM, TUMOUR)),
     ],
 )
 def test_the_answer_of_a_named_statistic_is_about_the_studys_first_pair(named, primary):

@@ -74,9 +74,9 @@ def default_primary(roles: Roles, radius_um: float) -> dict[str, Any]:
 def named_primary(named: Named, values: pd.DataFrame, usual: dict[str, Any]) -> dict[str, Any]:
     """The one value of a statistic that the answer is about, of all that patients have.
 
-    A statistic of the slides' own tables, else one of a claim by its name. Tumour cells that look
-    for the first macrophage class, as in the headline, else the other way round, else what that
-    class alone has (a density), else the first there is.
+    A statistic of the slides' own tables, else one of a claim by its name. The first macrophage
+    class that looks for the tumour, as ``macprox stats`` names source and target, else the other
+    way round, else what that class alone has (a density), else the first there is.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def named_primary(named: Named, values: pd.DataFrame, usual: dict[str, Any]) -> 
             f"{named.target or 'any'}); there are {', '.join(sorted(set(values['statistic'])))}."
         )
     tumour, first = usual["source"], usual["target"]
-    for source, target in ((tumour, first), (first, tumour), (first, None)):
+    for source, target in ((first, tumour), (tumour, first), (first, None)):
         of_pair = rows[rows["source"] == source]
         if target is not None:
             of_pair = of_pair[of_pair["target"] == target]
