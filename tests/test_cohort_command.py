@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -12,6 +13,7 @@ import pytest
 import claim_cohorts
 import macprox as mp
 from claim_cohorts import AM, TUMOUR
+from macprox.claims import CLAIMS
 from macprox.cli.cohort import ANSWER
 from macprox.io.store import SlideFolder, read_manifest, write_manifest
 from macprox.report.cohort import write_cohort_report
@@ -24,10 +26,22 @@ def results(tmp_path_factory) -> Path:
     return claim_cohorts.write_results(tmp_path_factory.mktemp("cohort"))
 
 
+FEW_CLAIMS = (CLAIMS[0], CLAIMS[5])  # C1 and C6: the others have tests of their own
+
+
+@contextmanager
+def quickly():
+    """Without the page and most claims, which take the seconds; one test here has them all."""
+    with (
+        patch("macprox.batch.cohort.write_cohort_report"),
+        patch("macprox.batch.gathering.CLAIMS", FEW_CLAIMS),
+    ):
+        yield
+
+
 @pytest.fixture(autouse=True)
-def without_page():
-    """The page takes seconds and has tests of its own; one test here writes it."""
-    with patch("macprox.batch.cohort.write_cohort_report"):
+def in_a_hurry():
+    with quickly():
         yield
 
 
@@ -40,7 +54,7 @@ def asked(results, *options) -> dict:
 @pytest.fixture(scope="module")
 def usual(results) -> dict:
     """The answer of the plain command."""
-    with patch("macprox.batch.cohort.write_cohort_report"):
+    with quickly():
         return asked(results)
 
 
@@ -64,7 +78,10 @@ def problems_of(results, tmp_path, change, *options) -> list[str]:
 
 
 def test_one_command_gives_the_answer_the_tables_and_the_page(results):
-    with patch("macprox.batch.cohort.write_cohort_report", write_cohort_report):
+    with (
+        patch("macprox.batch.cohort.write_cohort_report", write_cohort_report),
+        patch("macprox.batch.gathering.CLAIMS", CLAIMS),
+    ):
         ended = macprox("cohort", results, "--groups", "early,late")
     assert ended.code == 0, ended.err
     assert "Share of tumour cells with at least one AM/TRM-like cell" in ended.out
@@ -111,7 +128,6 @@ def test_groups_turned_round_turn_the_sign_and_the_same_command_gives_the_same_t
     [
         (("--value", "nearest_mean_um"), "nearest_mean_um", (AM, TUMOUR)),
         (("--value", "g", "--of", "ratio", "--radius", "50"), "g_ratio", (AM, TUMOUR)),
-        (("--value", "periphery_share_excess"), "periphery_share_excess", (AM, "")),
         (("--value", "density_per_mm2", "--region", "outer_margin"), "density_per_mm2",
          (AM, "tissue window")),
     ],
@@ -224,7 +240,7 @@ def test_a_covariate_that_separates_the_groups_gives_no_model_and_the_rest_stand
     assert all(row["p"] is None and row["reason"] for row in adjusted)
 
 
-@pytest.mark.parametrize("column", ["value", "primary", "region"])
+@pytest.mark.parametrize("column", ["value", "region"])
 def test_a_sheet_may_call_its_columns_as_our_tables_do(results, tmp_path, usual, column):
     def renamed(table):
         return table.rename(columns={"group": column})

@@ -14,7 +14,7 @@ def test_the_examples_of_the_page_run_in_order():
 
 
 def test_every_picture_and_page_that_is_pointed_to_is_there():
-    for page in ("spatial.md", "statistics.md"):
+    for page in ("spatial.md", "statistics.md", "cohort.md", "early_versus_late.md"):
         text = (DOCS / page).read_text(encoding="utf-8")
         places = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
         assert places
