@@ -1,12 +1,13 @@
 """Cohorts whose truth is known, through the claims' own functions: how often a test errs.
 
-    python -m benchmarks.patients null --cohorts 5000
-    python -m benchmarks.patients redistribution --cohorts 500
+    python -m benchmarks.patients null --cohorts 5000 --rows null.jsonl
+    python -m benchmarks.patients redistribution --cohorts 100
 
 Every cohort is 8 against 8 patients of one simulated slide each (`macprox.simulate`). Its slides
 are measured as `macprox cohort` measures them, patients are compared by the same test, and one line
 a measure is appended to `patients.jsonl`: how often p <= 0.05, the mean effect, the true one where
 there is one, and how often the interval holds it. The seed stands here, committed before a run.
+With ``--rows`` the cohorts of an earlier run are not simulated again.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ import pandas as pd
 from scipy import stats
 
 from macprox import __version__, cohort
-from macprox.claims import lineage, periphery, regulatory
+from macprox.claims import lineage, periphery
 from macprox.claims.measures import Row, measure, to_measures
 from macprox.claims.slide import ClaimSlide
 from macprox.cohort import KEY
+from macprox.cohort.parameters import CohortParameters
 from macprox.regions import Regions, lesion_zone_areas
 from macprox.simulate import (
     SimulatedCohort,
@@ -49,8 +51,10 @@ TRM, MDM, TUMOUR, TREG = "AM/TRM-like", "Mo-mac-like", "Tumour", "Treg"
 STUDY = Study(
     image=ImageParameters(nucleus="(simulated cells)"),
     phenotypes=dict.fromkeys((TUMOUR, TRM, MDM, TREG), GIVEN),
-    proximity=ProximityParameters(macrophages=(TRM, MDM), tumour=TUMOUR),
+    proximity=ProximityParameters(macrophages=(TRM,), tumour=TUMOUR),
+    cohort=CohortParameters(resident=TRM, recruited=MDM),
 )
+KEPT = ("g", "g_excess", "periphery_share_excess", "lineage_share")
 CELLS = "cells as replicates"  # what not to do: the control of the whole exercise
 UNSTRATIFIED = "g_excess_unstratified"
 TRUE_SHARE = "true periphery_share_excess"
@@ -73,10 +77,10 @@ def measured(simulated: SimulatedCohort, controls: bool) -> pd.DataFrame:
         rows += _nearby(slide, slide.proximity, "g_excess")
         if controls:
             rows += _nearby(slide, replace(slide.proximity, strata=()), UNSTRATIFIED)
-        rows += [row for row in periphery.ratios(slide) if row["source"] == TRM]
+        rows += periphery.ratios(slide)
         rows += [row for row in lineage.measure_slide(slide) if row["compartment"] == ""]
-        rows += regulatory.measure_slide(slide)
-    return to_measures(rows)
+    kept = (*KEPT, UNSTRATIFIED)
+    return to_measures(row for row in rows if row["statistic"] in kept)
 
 
 def _nearby(slide: ClaimSlide, parameters: ProximityParameters, name: str) -> Iterator[Row]:
@@ -90,6 +94,10 @@ def _nearby(slide: ClaimSlide, parameters: ProximityParameters, name: str) -> It
 
 def tested(number: int, name: str) -> list[dict[str, Any]]:
     """Every measure of one cohort, compared between the groups."""
+    return [{"cohort": number, **row} for row in _tested(number, name)]
+
+
+def _tested(number: int, name: str) -> list[dict[str, Any]]:
     simulated = simulate_cohort(scenario(name), seed=[SEED, number])  # type: ignore[arg-type]
     measures = measured(simulated, controls=name == "compartment_artefact")
     values = cohort.aggregate(measures, simulated.samples)
@@ -147,10 +155,11 @@ def summary(rows: list[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
     truth = true_difference(scenario(name)).set_index("estimand")["difference"]
     shares = [row["effect"] for row in rows if row["statistic"] == TRUE_SHARE]
     truth[TRUE_SHARE] = np.mean(shares) if shares else np.nan  # of all patients of all cohorts
-    for key, of_key in pd.DataFrame(rows).groupby(list(KEY), dropna=False, sort=False):
+    table = pd.DataFrame(rows).drop(columns="cohort")
+    for key, of_key in table.groupby(list(KEY), dropna=False, sort=False):
         labels = dict(zip(KEY, key, strict=True))
         p, effect = of_key["p"].dropna(), of_key["effect"]
-        true = truth.get(_truth_of(labels), np.nan)
+        true = truth.get(_truth_of(labels, name), np.nan)
         covered = (of_key["ci_low"] <= true) & (true <= of_key["ci_high"])
         yield {
             **{column: value for column, value in labels.items() if value not in ("", None)},
@@ -164,14 +173,19 @@ def summary(rows: list[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def _truth_of(labels: dict[str, Any]) -> str:
-    if labels["statistic"] == "lineage_share" and labels["region"] == lineage.TUMOUR_TISSUE:
-        return "trm_share"
-    if labels["statistic"] in ("g", "g_excess") and TRM not in (
-        labels["source"], labels["target"]
-    ):  # fmt: skip
-        return ""
+def _truth_of(labels: dict[str, Any], name: str) -> str:
+    """Which of the scene's truths is that of a measure; empty for none."""
+    if labels["statistic"] == "lineage_share":
+        # The truth is that of another zone: the same where the share is the same everywhere.
+        return "trm_share" if name == "replacement" else ""
     return TRUTH_OF.get((labels["claim"], labels["statistic"], labels["source"]), "")
+
+
+def found_before(path: Path | None) -> list[dict[str, Any]]:
+    """The rows of an earlier run, if it left any."""
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def main() -> None:
@@ -179,11 +193,17 @@ def main() -> None:
     parser.add_argument("scenario")
     parser.add_argument("--cohorts", type=int, default=5000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--rows", type=Path, help="where single cohorts are kept")
     asked = parser.parse_args()
     begun = datetime.now(UTC).isoformat(timespec="seconds")
+    rows = found_before(asked.rows)
+    missing = sorted(set(range(asked.cohorts)) - {row["cohort"] for row in rows})
     with ProcessPoolExecutor(asked.processes) as pool:
-        found = pool.map(partial(tested, name=asked.scenario), range(asked.cohorts), chunksize=10)
-        rows = [row for of_cohort in found for row in of_cohort]
+        for found in pool.map(partial(tested, name=asked.scenario), missing, chunksize=10):
+            rows += found
+            if asked.rows is not None:
+                with asked.rows.open("a", encoding="utf-8") as lines:
+                    lines.writelines(json.dumps(row) + "\n" for row in found)
     said = {"scenario": asked.scenario, "seed": SEED, "version": __version__, "begun": begun}
     with LINES.open("a", encoding="utf-8") as lines:
         for line in summary(rows, asked.scenario):

@@ -25,7 +25,9 @@ from macprox.study import GIVEN, ImageParameters, Study
 STUDY = Study(
     image=ImageParameters(nucleus="(simulated cells)"),
     phenotypes=dict.fromkeys((TUMOUR, AM, MO, TREG), GIVEN),
-    proximity=ProximityParameters(macrophages=(AM, MO), tumour=TUMOUR, n_permutations=0),
+    proximity=ProximityParameters(
+        macrophages=(AM, MO), tumour=TUMOUR, radii_um=(20.0, 50.0), n_permutations=0
+    ),
     cohort=CohortParameters(marker="panCK"),
 )
 

@@ -47,7 +47,9 @@ def test_redistribution_is_found_with_its_sign_and_size():
     assert told["ci_low"] > 0
     truth = _true_shares(made)
     assert told["ci_low"] < truth["late"] - truth["early"] < told["ci_high"]
-    assert found(answers, RATIO, source=AM)["effect"] > 2  # log2: fourfold
+    ratios = answers.values[answers.values["statistic"] == RATIO].merge(answers.patients)
+    means = ratios[ratios["source"] == AM].groupby("group")["value"].mean()
+    assert means["late"] - means["early"] > 2  # log2: fourfold
     assert found(answers, SHARE, source=MO)["p"] > 0.05  # control: the others did not move
 
 
@@ -84,8 +86,8 @@ def test_replacement_is_found_with_its_size():
 
 def test_nothing_is_found_where_groups_are_alike():
     tests = answers_of("null").tests
-    between = tests[(tests["question"] == BETWEEN) & tests["p"].notna() & tests["r_um"].ne(30)]
-    assert len(between) > 40
+    between = tests[(tests["question"] == BETWEEN) & tests["p"].notna()]
+    assert len(between) > 30
     assert (between["p_adjusted"] <= 0.05).mean() < 0.05
 
 
@@ -297,7 +299,7 @@ def test_what_no_slide_has_is_said_with_the_nearest_name():
     assert "Did you mean 'nearest_mean_um'" in str(Named("nearest_um").unknown_in(table))
     unknown = str(Named("g", r_um=7.0).unknown_in(table))
     assert f"{TUMOUR} to {AM}" in unknown
-    assert "at 10, 20, 30, 50, 100 um" in unknown
+    assert "at 20, 50 um" in unknown
     with pytest.raises(CohortError, match="one of value, excess, ratio"):
         Named("g", of="sum")
 

@@ -29,7 +29,7 @@ MOST_PANELS = 12
 # What has a panel of its own; the parts that it is made of stand in the table.
 DRAWN = {
     "C1": ("g_excess",),
-    "C2": ("periphery_share_excess", "log2_periphery_core"),
+    "C2": ("periphery_share_excess",),
     "C3": ("lineage_share_vs_adjacent",),
     "C4": ("g_excess_preference",),
     "C5": ("marker_difference",),
