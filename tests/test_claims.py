@@ -41,7 +41,7 @@ def found(answers, statistic, question=BETWEEN, **labels) -> pd.Series:
 
 
 def test_redistribution_is_found_with_its_sign_and_size():
-    made, answers = claim_cohorts.simulated("redistribution"), answers_of("redistribution")
+    made, answers = claim_cohorts.simulated("redistribution"), answers_of("redistribution", "C2")
     told = found(answers, SHARE, source=AM)
     assert told["p"] <= 0.05
     assert told["ci_low"] > 0
@@ -67,7 +67,7 @@ def _true_shares(made) -> dict[str, float]:
 
 
 def test_a_compartment_artefact_is_not_called_avoidance():
-    answers = answers_of("compartment_artefact")
+    answers = answers_of("compartment_artefact", "C1")
     raw = found(answers, "g", source=AM, target=TUMOUR, r_um=20.0)
     assert raw["p"] <= 0.05  # control: the groups do differ in the raw share
     excess = found(answers, "g_excess", source=AM, target=TUMOUR, r_um=20.0)
@@ -79,7 +79,7 @@ def test_a_compartment_artefact_is_not_called_avoidance():
 
 
 def test_replacement_is_found_with_its_size():
-    told = found(answers_of("replacement"), LINEAGE_SHARE, region=TUMOUR_TISSUE)
+    told = found(answers_of("replacement", "C3"), LINEAGE_SHARE, region=TUMOUR_TISSUE)
     assert told["p"] <= 0.05
     assert told["ci_low"] < -0.35 < told["ci_high"]  # 60 % early, 25 % late
 
@@ -205,7 +205,8 @@ def test_roles_are_the_studys_or_the_usual_ones():
 
 
 def test_without_groups_patients_are_tested_against_nothing():
-    measures, samples = measures_of(slides_of("null")), claim_cohorts.simulated("null").samples
+    measures = measures_of(slides_of("null"), ("C1",))
+    samples = claim_cohorts.simulated("null").samples
     terms = Terms(ROLES, default_primary(ROLES, 20.0))
     answers = ask(measures, patient_values(measures, samples, ROLES), samples, terms)
     primary = answers.primary()
@@ -247,7 +248,7 @@ def test_survival_and_models_are_asked_of_the_primary_value():
         days=rng.exponential(900, len(made.samples)),
         died=np.arange(len(made.samples)) % 8 < 7,
     )
-    measures = measures_of(slides_of("null"))
+    measures = measures_of(slides_of("null"), ("C1",))
     terms = Terms(
         ROLES, default_primary(ROLES, 20.0), group="group", groups=("early", "late"),
         covariates=("age",), time="days", event="died",

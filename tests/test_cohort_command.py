@@ -238,13 +238,9 @@ def test_a_covariate_that_separates_the_groups_gives_no_model_and_the_rest_stand
     assert all(row["p"] is None and row["reason"] for row in adjusted)
 
 
-@pytest.mark.parametrize("column", ["value", "region"])
-def test_a_sheet_may_call_its_columns_as_our_tables_do(results, tmp_path, usual, column):
-    def renamed(table):
-        return table.rename(columns={"group": column})
-
-    path = sheet(results, tmp_path, renamed)
-    answer = asked(results, "--samples", path, "--group", column)
+def test_a_sheet_may_call_its_columns_as_our_tables_do(results, tmp_path, usual):
+    path = sheet(results, tmp_path, lambda table: table.rename(columns={"group": "value"}))
+    answer = asked(results, "--samples", path, "--group", "value")
     assert answer["effect"] == pytest.approx(usual["effect"])
     assert answer["p"] == usual["p"]
 

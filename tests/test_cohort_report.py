@@ -431,6 +431,7 @@ def test_any_number_of_groups_is_drawn(n_groups, tmp_path):
         plate.save(tmp_path / f"{plate.name}.png")  # a layout that collapses warns, and fails here
 
 
+@pytest.mark.slow
 def test_two_hundred_patients_are_drawn(tmp_path):
     cohort = SavedCohort(saved(Cohort(arms={"early": 100, "late": 100}), tmp_path))
     (first, *_) = claim_plates(cohort, "C1")

@@ -189,6 +189,7 @@ def test_arms_that_differ_in_name_alone_have_no_difference():
 # --- what nulls make of it ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["null", "compartment_artefact", "replacement"])
 @pytest.mark.parametrize("direction", ["excess_from", "excess_to"])
 def test_the_stratified_excess_is_zero_where_nothing_is_to_be_found(name, direction):
@@ -206,6 +207,7 @@ def test_the_artefact_misleads_raw_shares_and_the_unstratified_null(direction):
     assert z(blind.loc[late, f"excess_{direction}"]) > 5  # "attraction"
 
 
+@pytest.mark.slow
 def test_a_pull_is_the_excess_that_it_says():
     pulls = {"early": 0.5, "late": 1.0}
     arms = tuple(replace(a, trm_pull=pulls[a.name]) for a in SCENARIOS["null"].arms)
