@@ -19,6 +19,7 @@ from macprox.claims.named import Named
 from macprox.claims.paired import Paired
 from macprox.claims.periphery import RATIO, SHARE
 from macprox.claims.regulatory import PREFERENCE
+from macprox.claims.robustness import Material, sensitivity
 from macprox.claims.slide import ADJACENT
 from macprox.claims.terms import Terms, default_primary, named_primary
 from macprox.cohort.columns import AGAINST_NOTHING, BETWEEN, MIXED, SURVIVAL
@@ -216,6 +217,10 @@ def test_without_groups_patients_are_tested_against_nothing():
     assert np.isnan(primary["n_second"])
     assert not (answers.tests["question"] == BETWEEN).any()
     assert set(answers.curves["kind"]) == {"patient", "group"}
+    again = sensitivity(answers, Material(measures, samples, pd.DataFrame()), samples, terms)
+    assert set(again["contrast"]) == {primary["contrast"]}  # what the page looks them up by
+    as_run = again[again["kind"] == "as run"].iloc[0]
+    assert (as_run["effect"], as_run["p"]) == (primary["effect"], primary["p"])
 
 
 def test_the_answer_is_of_no_family_and_all_others_are():

@@ -130,10 +130,7 @@ def _of_values(values: pd.DataFrame, people: pd.DataFrame, terms: Terms) -> Iter
             yield found.assign(**labels, question=BETWEEN)
         if centred:
             for name, of_group in _groups(frame, terms):
-                found = cohort.compare_paired(
-                    of_group.assign(**{NOTHING: 0.0}), NOTHING, VALUE, seed=terms.seed
-                )
-                yield _one_sided(found, name, terms).assign(**labels)
+                yield against_nothing(of_group, name, terms).assign(**labels)
 
 
 def with_values(people: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
@@ -142,8 +139,9 @@ def with_values(people: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     return people.assign(**{VALUE: people["patient"].map(of_patient)})
 
 
-def _one_sided(found: pd.DataFrame, name: str, terms: Terms) -> pd.DataFrame:
-    """A test against 0: there is one group, and nothing that it is paired with."""
+def against_nothing(people: pd.DataFrame, name: str, terms: Terms) -> pd.DataFrame:
+    """The test of a group's `VALUE` against 0, which it is paired with in name alone."""
+    found = cohort.compare_paired(people.assign(**{NOTHING: 0.0}), NOTHING, VALUE, seed=terms.seed)
     moved = {f"{part}_first": found[f"{part}_second"] for part in ("n", "mean", "sd")}
     gone = {f"{part}_second": np.nan for part in ("n", "mean", "sd")}
     said = {"group": terms.group or "", "contrast": f"{name} - 0", "question": AGAINST_NOTHING}

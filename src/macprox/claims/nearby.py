@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -53,8 +55,6 @@ def _curve(slide: ClaimSlide) -> list[Row]:
     """The excess over radii, of tumour cells with a macrophage nearby."""
     if not _is_known(slide.statistics):
         return []
-    from dataclasses import replace
-
     parameters = replace(slide.proximity, strata=slide.strata)
     return [
         measure(

@@ -10,11 +10,12 @@ import pandas as pd
 
 from macprox import cohort
 from macprox.claims.asking import (
-    NOTHING,
+    ALL_PATIENTS,
     PRIMARY,
     UNWEIGHTED,
     VALUE,
     Answers,
+    against_nothing,
     groups_of,
     patient_values,
     people_of,
@@ -65,16 +66,13 @@ def sensitivity(
         _again(patients, terms).assign(kind=kind, what=what, change=change)
         for kind, what, change, patients in _variants(answers, material, slides, terms)
     ]
-    if not found:
-        return pd.DataFrame(columns=list(COLUMNS))
     table = pd.concat(found, ignore_index=True).assign(**terms.primary)
     return table[list(COLUMNS)]
 
 
 def _again(patients: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     if terms.group is None:
-        nothing = patients.assign(**{NOTHING: 0.0})
-        return cohort.compare_paired(nothing, NOTHING, VALUE, seed=terms.seed)
+        return against_nothing(patients, ALL_PATIENTS, terms)
     found = cohort.compare(
         patients, VALUE, terms.group, groups=terms.groups or None, seed=terms.seed
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -42,7 +42,7 @@ class Terms:
     covariates: tuple[str, ...] = ()
     time: str | None = None
     event: str | None = None
-    seed: int = field(default=0)
+    seed: int = 0
 
     def is_primary(self, table: pd.DataFrame) -> pd.Series:
         """Rows that hold, or test, the primary value."""

@@ -22,7 +22,7 @@ from macprox.pipeline.areas import AreaFinder, Areas, Placed
 from macprox.pipeline.artefacts import found_at
 from macprox.pipeline.kept import Kept
 from macprox.regions import Regions
-from macprox.spatial.counted import is_counted
+from macprox.spatial.counted import is_counted, is_observed
 from macprox.study import Study
 
 MIN_TRUSTED_FRAC = 0.5
@@ -58,7 +58,7 @@ class CalledCells:
     @property
     def observed(self) -> pd.DataFrame:
         """The cells inside the window and outside exclusions."""
-        return self.cells[self.cells["in_window"] & ~self.cells["excluded"]]
+        return self.cells[is_observed(self.cells)]
 
     def counted(self, study: Study) -> pd.DataFrame:
         """Those of the observed that take part in statistics."""

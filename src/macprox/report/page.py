@@ -33,6 +33,7 @@ from macprox.report import (
 from macprox.report.calibration import calibration_figure
 from macprox.report.rows import LINEAGE, POSITION, Direction, SavedNumbers, micrometres, text_of
 from macprox.report.variations import variations_figure
+from macprox.spatial.counted import is_observed
 
 GATE_COLUMNS = ("marker", "compartment", "value", "source", "confirmed", "bimodal")
 
@@ -129,9 +130,7 @@ def _calibration(result) -> str:
 
 def observed(cells: pd.DataFrame) -> pd.DataFrame:
     """The cells that statistics are made of: inside the window and not excluded."""
-    if not {"in_window", "excluded"} <= set(cells.columns):
-        return cells
-    return cells[cells["in_window"].astype(bool) & ~cells["excluded"].astype(bool)]
+    return cells[is_observed(cells)]
 
 
 def _quality(manifest: dict) -> list[dict[str, Any]]:
