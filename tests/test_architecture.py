@@ -17,7 +17,7 @@ LAYERS = (
     {"segment", "measure", "phenotype", "regions", "spatial", "cohort", "simulate"},
     {"study", "study_toml", "starter_study", "io", "train"},
     {"results", "cohort_results"},
-    {"claims"},
+    {"claims", "exports"},
     {"report"},
     {"pipeline"},
     {"batch", "progress", "review", "sample_data"},

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from macprox.io.export import export_csv, export_geojson, phenotype_colours, without_formulas
+from macprox.exports.geojson import phenotype_colours, write_geojson
+from macprox.exports.text import write_csv
+from macprox.io.spreadsheet import without_formulas
 from macprox.io.tables import read_cells
 
 STATISTICS = pd.DataFrame({"statistic": ["g"], "value": [-0.5], "reason": [None]})
@@ -29,7 +31,7 @@ def cells():
 
 
 def test_a_csv_reads_back_as_the_same_numbers(cells, tmp_path):
-    written = export_csv(cells, STATISTICS, tmp_path / "new")
+    written = write_csv({"cells": cells, "statistics": STATISTICS}, tmp_path / "new")
     assert [path.name for path in written] == ["cells.csv", "statistics.csv"]
     again = pd.read_csv(written[0])
     for column in ("x_um", "y_um", "tumour_border_distance_um", "cd68_positive"):
@@ -54,7 +56,7 @@ def test_phenotypes_of_plus_and_minus_stay_as_they_are(cells):
 
 
 def test_cells_are_points_in_pixels_with_class_and_distances(cells, tmp_path):
-    path = export_geojson(cells, 0.5, tmp_path / "cells.geojson")
+    path = write_geojson(cells, 0.5, tmp_path / "cells.geojson")
     features = json.loads(path.read_text(encoding="utf-8"))["features"]
     assert len(features) == 3
     first = features[0]
@@ -71,12 +73,12 @@ def test_cells_are_points_in_pixels_with_class_and_distances(cells, tmp_path):
 
 
 def test_ids_are_the_same_each_time(cells, tmp_path):
-    first = export_geojson(cells, 0.5, tmp_path / "1.geojson").read_bytes()
-    assert export_geojson(cells, 0.5, tmp_path / "2.geojson").read_bytes() == first
+    first = write_geojson(cells, 0.5, tmp_path / "1.geojson").read_bytes()
+    assert write_geojson(cells, 0.5, tmp_path / "2.geojson").read_bytes() == first
 
 
 def test_no_cells_is_still_geojson(cells, tmp_path):
-    path = export_geojson(cells.iloc[:0], 0.5, tmp_path / "none.geojson")
+    path = write_geojson(cells.iloc[:0], 0.5, tmp_path / "none.geojson")
     assert json.loads(path.read_text()) == {"type": "FeatureCollection", "features": []}
 
 

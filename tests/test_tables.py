@@ -1,6 +1,7 @@
 """Other tools' tables become cell tables in micrometres, or say in one sentence why not."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from macprox.errors import TableError
 from macprox.io.tables import ColumnMapping, read_cells
+from macprox.io.tables.text import numbers
 
 INFORM = "Sample Name\tTissue Category\tPhenotype\tCell ID\tCell X Position\tCell Y Position"
 
@@ -320,3 +322,10 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
     pd.DataFrame(empty).to_parquet(tmp_path / "empty.parquet")
     with pytest.raises(TableError, match="no cells"):
         read_cells(tmp_path / "empty.parquet")
+
+
+def test_numbers_are_read_to_the_last_bit():
+    written = np.random.default_rng(0).uniform(0, 1000, 1000)
+    text = pd.Series([repr(value) for value in written.tolist()])
+    np.testing.assert_array_equal(numbers(text, Path("a.csv")), written)
+    np.testing.assert_array_equal(numbers(text.str.replace(".", ","), Path("a.csv")), written)

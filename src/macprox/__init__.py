@@ -15,6 +15,7 @@ __all__ = [
     "__version__",
     "cohort",
     "cohort_figure",
+    "export",
     "open_cohort",
     "open_result",
     "open_slide",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from macprox.batch.cohort import run_cohort
     from macprox.cohort_results import CohortResult, open_cohort
     from macprox.errors import MacproxError
+    from macprox.exports import export
     from macprox.io.images import open_slide
     from macprox.io.tables import read_cells
     from macprox.report.cohort import cohort_figure
@@ -49,6 +51,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "batch": ["run", "update"],
         "batch.cohort": ["run_cohort"],
         "cohort_results": ["CohortResult", "open_cohort"],
+        "exports": ["export"],
         "errors": ["MacproxError"],
         "io.images": ["open_slide"],
         "io.tables": ["read_cells"],

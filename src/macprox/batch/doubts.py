@@ -9,7 +9,7 @@ import pandas as pd
 
 from macprox.batch.work import Work, working_in
 from macprox.io.atomic import write_text
-from macprox.io.export import without_formulas
+from macprox.io.spreadsheet import without_formulas
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folders
 from macprox.pipeline import RunOptions
 from macprox.pipeline.calibrating import N_SIMULATIONS, calibrate_slide

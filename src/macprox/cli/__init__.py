@@ -7,6 +7,7 @@ import sys
 from macprox.cli import (  # noqa: F401  (each adds its commands)
     cohort,
     doubts,
+    exporting,
     review,
     runs,
     slides,

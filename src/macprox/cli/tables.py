@@ -1,4 +1,4 @@
-"""Tables from and for other tools: `stats`, `export`."""
+"""Tables of other tools: `stats`."""
 
 from __future__ import annotations
 
@@ -77,30 +77,6 @@ def stats(
     with watch(quiet) as watcher:
         done = write_tables(given, out, watcher, n_processes=_n_processes(len(given.slides)))
     say_done(done, out, as_json)
-
-
-@app.command()
-def export(
-    slide: Annotated[Path, typer.Argument(help="results/slides/<slide_id>")],
-    to: Annotated[str, typer.Option("--to", help="csv or geojson")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write into.")] = None,
-) -> None:
-    """Write a slide's tables for other tools."""
-    from macprox.io.export import export_csv, export_geojson
-    from macprox.results import open_result
-
-    result = open_result(slide)
-    folder = out or slide / "export"
-    match to:
-        case "csv":
-            written = export_csv(result.cells(), result.statistics(), folder)
-        case "geojson":
-            target = folder / "cells.geojson"
-            written = [export_geojson(result.cells(), result.pixel_size_um, target)]
-        case _:
-            raise MacproxError(f"--to expects csv or geojson, found {to!r}.")
-    for path in written:
-        say(str(path))
 
 
 def _n_processes(n_slides: int) -> int:

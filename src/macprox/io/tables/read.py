@@ -222,7 +222,7 @@ def _refuse_same_field(tables: Sequence[_One]) -> None:
 def _read_own_text(path: Path, facts: tuple[str, ...]) -> pd.DataFrame:
     try:
         texts = dict.fromkeys(("slide_id", *facts), str)
-        return pd.read_csv(path, dtype=texts, low_memory=False)
+        return pd.read_csv(path, dtype=texts, low_memory=False, float_precision="round_trip")
     except (OSError, EOFError, ValueError) as error:
         raise TableError(f"{path} is damaged: {reason_of(error)}.") from None
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from macprox.errors import ResultError
 from macprox.io.atomic import replacing, write_text
-from macprox.io.export import without_formulas
+from macprox.io.spreadsheet import without_formulas
 from macprox.printable import printable
 from macprox.report import style
 

@@ -1,4 +1,4 @@
-"""A slide's tables for other programs: CSV for spreadsheets and R, GeoJSON for QuPath."""
+"""Cells as GeoJSON for QuPath."""
 
 from __future__ import annotations
 
@@ -13,41 +13,19 @@ import pandas as pd
 
 from macprox.celltable import AMBIGUOUS, OTHER, centroids_um
 from macprox.io.atomic import replacing
+from macprox.results import SlideResult
 
-# A spreadsheet runs a cell that begins so (CWE-1236); a slide or phenotype may be named so.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NAMESPACE = uuid.UUID("0f0c7d1e-6a56-4d0c-9b5c-6d6163707278")
 _GREYS = {OTHER: (160, 160, 160), AMBIGUOUS: (90, 90, 90)}
 
 
-def export_csv(cells: pd.DataFrame, statistics: pd.DataFrame, out_dir: Path) -> list[Path]:
-    """Write ``cells.csv`` and ``statistics.csv``: UTF-8, comma, decimal point, full precision.
-
-    Text that a spreadsheet would run as a formula gets a leading apostrophe, column names too;
-    numbers are never touched, nor is ``"CD68+"``.
-
-    Returns
-    -------
-    list of Path
-        What was written.
-    """
-    written = []
-    for name, table in (("cells", cells), ("statistics", statistics)):
-        path = Path(out_dir) / f"{name}.csv"
-        with replacing(path) as temporary:
-            without_formulas(table).to_csv(temporary, index=False, lineterminator="\n")
-        written.append(path)
-    return written
+def export_geojson(result: SlideResult, folder: Path) -> list[Path]:
+    """Write ``cells.geojson``; see `write_geojson`."""
+    path = folder / "cells.geojson"
+    return [write_geojson(result.cells(), result.pixel_size_um, path)]
 
 
-def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
-    """The same table with an apostrophe before text that begins like a formula."""
-    safe = table.rename(columns=lambda name: _harmless(name))
-    texts = safe.select_dtypes(exclude=["number", "bool", "datetime"]).columns
-    return safe.assign(**{name: safe[name].astype(object).map(_harmless) for name in texts})
-
-
-def export_geojson(cells: pd.DataFrame, pixel_size_um: float, path: Path) -> Path:
+def write_geojson(cells: pd.DataFrame, pixel_size_um: float, path: Path) -> Path:
     """Write cells as points that QuPath imports as classified detections.
 
     Parameters
@@ -118,12 +96,6 @@ def _detections(cells: pd.DataFrame, pixel_size_um: float) -> Iterator[str]:
             ensure_ascii=False,
             allow_nan=False,
         )
-
-
-def _harmless(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return "'" + value
-    return value
 
 
 def _bytes(rgb: tuple[float, float, float]) -> tuple[int, int, int]:
