@@ -151,8 +151,8 @@ def test_a_slide_of_adjacent_tissue_speaks_for_adjacent_tissue_alone():
     assert set(zip(rows["statistic"], rows["region"], strict=True)) == {(LINEAGE_SHARE, ADJACENT)}
     slides = pd.DataFrame({"slide_id": [tumour.slide_id, "next"], "patient": "P"})
     measures = pd.concat([measures_of((tumour,)), rows], ignore_index=True)
-    values = patient_values(measures, slides, ROLES).set_index(["statistic", "region"])["value"]
-    values = values.sort_index()
+    rows = patient_values(measures, slides, ROLES).itertuples()
+    values = {(row.statistic, row.region): row.value for row in rows}
     difference = values[AGAINST_ADJACENT, f"{TUMOUR_TISSUE} minus {ADJACENT}"]
     assert difference == pytest.approx(
         values[LINEAGE_SHARE, TUMOUR_TISSUE] - values[LINEAGE_SHARE, ADJACENT]
