@@ -116,7 +116,7 @@ def _events(cells: pd.DataFrame, codes: dict[str, int]) -> dict[str, np.ndarray]
             f"FCS keeps whole numbers up to {EXACT}, and there is a cell_id {largest}. Export to "
             "parquet instead, or split the slide's cells."
         )
-    means = [name for name in cells if name.startswith("mean_")]
+    means = [str(name) for name in cells if str(name).startswith("mean_")]
     names = [*(name for name in _PLACES if name in cells), *means]
     events = {name: _floats(cells[name]) for name in names}
     events[CODE] = _floats(cells["phenotype"].astype(str).map(codes))
