@@ -13,7 +13,7 @@ from macprox.doctor.finding import NOTE, Finding, private, problem
 from macprox.doctor.limits import lent_cores, lent_memory
 
 GB = 1e9
-# Ours: the results of a sample slide, 1,024 px wide, take 14 MB; labels and pictures grow with the slide.
+# Ours: the results of a sample slide, 1,024 px wide, take 14 MB; labels grow with the slide.
 LEAST_DISK_GB, ENOUGH_DISK_GB = 0.1, 5.0
 # Peak memory on two threads was 0.8 to 1.4 GB (docs/segmentation.md), whatever the slide's size.
 LEAST_MEMORY_GB, ENOUGH_MEMORY_GB = 0.5, 2.0
