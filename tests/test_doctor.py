@@ -238,8 +238,12 @@ def test_the_tested_versions_are_those_of_constraints_txt():
     pins = versions._pins()
     text = (HERE.parent / "constraints.txt").read_text(encoding="utf-8")
     assert f"\nnumpy=={pins['numpy']}" in text
-    included = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {"constraints.txt": "macprox/doctor/constraints.txt"}
+
+
+def test_without_the_source_tested_versions_are_not_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(versions, "_CONSTRAINTS", tmp_path / "constraints.txt")
+    tested = examined("--out", tmp_path)[1]["tested versions"]
+    assert (tested["verdict"], tested["found"][:9]) == ("ok", "not known")
 
 
 def test_source_without_an_installation_is_a_note(tmp_path, monkeypatch):

@@ -28,8 +28,9 @@ EXTRAS = {
     "instanseg": 'method = "instanseg"',
 }
 _AGAIN = 'pip install --upgrade "macprox"'
-_CHECKOUT = Path(__file__).resolve().parents[3] / "constraints.txt"
-_SHIPPED = Path(__file__).with_name("constraints.txt")
+# Beside the source only: hatch would copy it into site-packages of an editable installation, where
+# a folder macprox without code would stay behind.
+_CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
 
 
 def versions() -> Iterator[Finding]:
@@ -112,7 +113,7 @@ def _tested(required: list[Requirement]) -> Finding:
     """Whether the versions are those that a release was tested with."""
     pins = _pins()
     if not pins:
-        return Finding("tested versions", "not listed in this installation")
+        return Finding("tested versions", "not known: installed without its source")
     others = {
         needed.name: (found, pins[needed.name])
         for needed in required
@@ -135,10 +136,10 @@ def _pins() -> dict[str, str]:
     """The tested version of each package, for this Python and system."""
     from packaging.requirements import Requirement
 
-    source = next((path for path in (_SHIPPED, _CHECKOUT) if path.exists()), None)
-    lines = source.read_text(encoding="utf-8").splitlines() if source else []
+    if not _CONSTRAINTS.exists():
+        return {}
     pins = {}
-    for line in lines:
+    for line in _CONSTRAINTS.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             pinned = Requirement(line)
             if pinned.marker is None or pinned.marker.evaluate():
