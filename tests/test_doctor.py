@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -227,6 +229,11 @@ def test_a_missing_or_old_dependency_stops(tmp_path, monkeypatch):
     assert found["remedy"].startswith("pip install")
 
 
+def test_without_what_compares_versions_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "packaging.requirements", None)
+    assert stopped_by("dependencies", "--out", tmp_path)["found"] == "packaging is missing"
+
+
 def test_other_versions_than_tested_are_a_note(tmp_path, monkeypatch):
     monkeypatch.setattr(versions, "_pins", lambda: {"numpy": "9.9", "not-ours": "1"})
     tested = examined("--out", tmp_path)[1]["tested versions"]
@@ -387,6 +394,23 @@ def test_an_analysis_that_breaks_off_stops(tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "ask", lambda *_: ended)
     found = stopped_by("self-test", "--self-test", "--out", tmp_path)
     assert "broke off (ended by SIGILL): Illegal instruction" in found["found"]
+
+
+def test_a_broken_numpy_is_a_finding_and_no_traceback(tmp_path):
+    """All of it in a process of its own, in which numpy is there and cannot be imported."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "numpy.py").write_text("raise ImportError('libopenblas.so.0: no such file')")
+    code = "import sys; sys.argv = ['macprox', 'doctor']; from macprox.cli import main; main()"
+    places = [str(broken), *(path for path in sys.path if path)]
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        cwd=tmp_path, capture_output=True, text=True, timeout=250,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert re.search(r"^problem +self-test .*libopenblas", ended.stdout, re.M)
 
 
 def test_a_trial_is_compared_with_the_truth_by_hand():

@@ -36,7 +36,11 @@ _CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
 def versions() -> Iterator[Finding]:
     """Python and system, the dependencies, what was tested, the extras."""
     yield _interpreter()
-    required = _required()
+    try:
+        required = _required()
+    except ImportError:  # what compares versions is itself missing
+        yield problem("dependencies", "packaging is missing", _AGAIN)
+        return
     if not required:
         yield Finding(
             "dependencies",
