@@ -189,6 +189,8 @@ def test_a_control_group_lends_less_than_the_machine_has(tmp_path):
     system(second / "sys/fs/cgroup/job", **{"memory.max": "3000", "memory.current": "1000"})
     system(second / "sys/fs/cgroup/job/7", **{"memory.max": "max", "cpu.max": "50000 100000"})
     assert limits.lent_memory(second) == 2000  # of the group above: the nearest says "max"
+    system(second / "sys/fs/cgroup/job", **{"memory.stat": "anon 1\ninactive_file 400\n"})
+    assert limits.lent_memory(second) == 2400  # files that were read make room
     assert limits.lent_cores(second) == 0.5
     first = system(
         tmp_path / "1",

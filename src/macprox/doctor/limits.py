@@ -36,9 +36,19 @@ def lent_memory(root: Path = ROOT) -> int | None:
             ("memory.limit_in_bytes", "memory.usage_in_bytes"),
         ):
             with suppress(ValueError, IndexError):  # "max", or no such file
-                free.append(int(_words(folder / most)[0]) - int(_words(folder / used)[0]))
+                taken = int(_words(folder / used)[0]) - _given_back(folder)
+                free.append(int(_words(folder / most)[0]) - taken)
     known = [number for number in free if number is not None]
     return max(min(known), 0) if known else None
+
+
+def _given_back(folder: Path) -> int:
+    """Bytes of files that the kernel keeps until somebody needs the room: they count as used."""
+    for line in _text(folder / "memory.stat").splitlines():
+        name, _, number = line.partition(" ")
+        if name in ("inactive_file", "total_inactive_file") and number.isdigit():
+            return int(number)
+    return 0
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:
