@@ -21,6 +21,7 @@ LAYERS = (
     {"report"},
     {"pipeline"},
     {"batch", "progress", "review", "sample_data"},
+    {"doctor"},
     {"cli"},
 )
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}

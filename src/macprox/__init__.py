@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from macprox.study import Study
 
 # Resolved on first use, so that importing macprox is free.
-__getattr__, __dir__, _ = lazy_loader.attach(
+# Set where no type checker sees it, which would take every misspelt name for one of ours.
+globals()["__getattr__"], __dir__, _ = lazy_loader.attach(
     __name__,
     submodules=["cohort", "phenotype", "segment", "simulate", "spatial"],
     submod_attrs={

@@ -6,6 +6,7 @@ import sys
 
 from macprox.cli import (  # noqa: F401  (each adds its commands)
     cohort,
+    doctor,
     doubts,
     exporting,
     review,

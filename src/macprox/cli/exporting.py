@@ -14,7 +14,7 @@ from macprox.cli.telling import say
 @app.command()
 def export(
     slide: Annotated[Path, typer.Argument(help="results/slides/<slide_id>")],
-    to: Annotated[str, typer.Option("--to", help="csv or geojson")],
+    to: Annotated[str, typer.Option("--to", help="csv, geojson, parquet or fcs")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write into.")] = None,
 ) -> None:
     """Write a slide's results for other programs."""

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from macprox.cohort.sample_size import power, power_curves
     from macprox.cohort.sheet import Sheet, patients_of
 
-__getattr__, __dir__, _ = lazy_loader.attach(
+# Set where no type checker sees it, which would take every misspelt name for one of ours.
+globals()["__getattr__"], __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "association": ["associate", "associate_within"],

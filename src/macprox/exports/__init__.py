@@ -13,6 +13,8 @@ from macprox.results import SlideResult
 _WRITERS = {
     "csv": "text:export_csv",
     "geojson": "geojson:export_geojson",
+    "parquet": "parquet:export_parquet",
+    "fcs": "fcs:export_fcs",
 }
 FORMATS = tuple(_WRITERS)
 

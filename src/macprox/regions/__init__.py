@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from macprox.regions.model import Regions
     from macprox.regions.tumour import TumourProposal, tumour_region
 
-__getattr__, __dir__, _ = lazy_loader.attach(
+# Set where no type checker sees it, which would take every misspelt name for one of ours.
+globals()["__getattr__"], __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "model": ["Regions"],

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from macprox.segment.parameters import MacrophageParameters, SegmentationParameters
     from macprox.segment.whole import segment_cells, segment_nuclei
 
-__getattr__, __dir__, _ = lazy_loader.attach(
+# Set where no type checker sees it, which would take every misspelt name for one of ours.
+globals()["__getattr__"], __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "parameters": ["MacrophageParameters", "SegmentationParameters"],

@@ -116,7 +116,8 @@ if TYPE_CHECKING:
     from macprox.spatial.table import COLUMNS
     from macprox.window.border import signed_distance, zone_of
 
-__getattr__, __dir__, _ = lazy_loader.attach(
+# Set where no type checker sees it, which would take every misspelt name for one of ours.
+globals()["__getattr__"], __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "graphs.contact": ["contacts", "contact_graph", "contact_share", "ContactShare"],
