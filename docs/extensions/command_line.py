@@ -32,9 +32,9 @@ def pages() -> Iterator[str]:
         within = type(context)(command, info_name=name, parent=context)
         yield f"## macprox {name}\n"
         yield f"{prose(inspect.cleandoc(command.help or ''))}\n"
-        yield f"```sh\n{command.get_usage(within).removeprefix('Usage:').strip()}\n```\n"
+        yield f"```text\n{command.get_usage(within).removeprefix('Usage:').strip()}\n```\n"
         yield f"```{{program}} macprox {name}\n```\n"
-        for parameter in command.get_params(within):
+        for parameter in command.params:  # without --help, which all of them have
             yield from entry(*parameter.get_help_record(within))
 
 
