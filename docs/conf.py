@@ -43,6 +43,17 @@ napoleon_use_ivar = True
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
+
+def _without_words_of_python(sphinx, what, name, value, options, lines: list[str]) -> None:
+    """A constant has no docstring; what Python says of tuples is not about it."""
+    if what == "data":
+        lines.clear()
+
+
+def setup(sphinx) -> None:
+    sphinx.connect("autodoc-process-docstring", _without_words_of_python)
+
+
 html_theme = "furo"
 html_title = f"macprox {version}"
 html_static_path = ["_static"]

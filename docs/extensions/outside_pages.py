@@ -2,7 +2,8 @@
 
 A page such as ``contributing.md`` is one line, ``{include} ../CONTRIBUTING.md``. Links in the
 included text begin where the file lies, and links of our own pages point to the files of the
-repository, as a reader of the repository needs them; both become links to the site's pages.
+repository, as a reader of the repository needs them; both become links to the site's pages. Other
+files are there to download; a folder is none that a site could show, and becomes its name.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PAGES = {
     "sample_data/README.md": "sample_data",
     "src/macprox/segment/weights/README.md": "model_card",
 }
-LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)((?:#[^)\s]*)?)\)")
+LINK = re.compile(r"\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)((?:#[^)\s]*)?)\)")
 INCLUDE = re.compile(r"^```\{include\} (\S+)\n```$", re.M)
 
 
@@ -34,19 +35,22 @@ def mend(sphinx: Sphinx, page: str, content: list[str]) -> None:
         file = Path(sphinx.srcdir, posixpath.dirname(page), found[1]).resolve()
         sphinx.env.note_dependency(str(file))
         begin = posixpath.dirname(posixpath.normpath(posixpath.join(folder, found[1])))
-        return relinked(file.read_text(encoding="utf-8"), begin, folder)
+        return relinked(file.read_text(encoding="utf-8"), begin, folder, root)
 
-    text = relinked(content[0], folder, folder)
+    root = Path(sphinx.srcdir).parent
+    text = relinked(content[0], folder, folder, root)
     content[0] = INCLUDE.sub(included, text)
 
 
-def relinked(text: str, begin: str, folder: str) -> str:
+def relinked(text: str, begin: str, folder: str, root: Path) -> str:
     """``text`` whose links begin in ``begin``, for a page in ``folder``; from the root, both."""
 
     def link(found: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join(begin, found[1]))
+        target = posixpath.normpath(posixpath.join(begin, found[2]))
+        if (root / target).is_dir():
+            return found[1]
         shown = f"docs/{PAGES[target]}.md" if target in PAGES else target
-        return f"]({posixpath.relpath(shown, folder)}{found[2]})"
+        return f"[{found[1]}]({posixpath.relpath(shown, folder)}{found[3]})"
 
     return LINK.sub(link, text)
 
