@@ -120,9 +120,10 @@ def ripley_k(
     """K of one type: other cells within r of a cell, over their density.
 
     As `cross_k`, over the ordered pairs of different cells, with ``|W| / (n (n - 1))``; two cells
-    at one place are a pair at distance 0. Under the border correction the density is n / |W|, and
-    in rectangles a cell belongs to the reduced sample at r[k] if ``b_i >= r[k]``: so does
-    spatstat's ``Kest``, whose rectangles go another way than its other windows.
+    at one place are a pair at distance 0. Under the border correction the density is
+    ``n / |W|``, and in rectangles a cell belongs to the reduced sample at r[k] if
+    ``b_i >= r[k]``: so does spatstat's ``Kest``, whose rectangles go another way than its other
+    windows.
 
     Returns
     -------
