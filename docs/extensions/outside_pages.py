@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 PAGES = {
     "README.md": "index",
     "CHANGELOG.md": "changelog",
-    "CONTRIBUTING.md": "contributing",
+    ".github/SECURITY.md": "security",
     "benchmarks/README.md": "benchmarks",
     "sample_data/README.md": "sample_data",
     "src/macprox/segment/weights/README.md": "model_card",
