@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 UNIT = "um"
 _OF_SAMPLES = ("slide_id", "path")  # of the sample sheet: known already, or of one machine only
+_FACTS = (  # of the table of slides alone, and of no cell
+    *("pixel_size_um", "light", "signed_off_by", "signed_off_time"),
+    *("changed_since_sign_off", "macprox_version"),
+)
 
 
 def to_anndata(results: SlideResult | Sequence[SlideResult]) -> AnnData:
@@ -208,11 +212,11 @@ def _means(cells: pd.DataFrame, markers: pd.DataFrame, compartment: str) -> np.n
 
 
 def _obs(cells: pd.DataFrame, about: pd.DataFrame, study: Study) -> pd.DataFrame:
-    means = [name for name in cells if name.startswith("mean_")]
-    obs = cells.drop(columns=[*means, "x_um", "y_um"])
+    measured = cells.columns.str.startswith("mean_")
+    obs = cells.loc[:, ~measured].drop(columns=["x_um", "y_um"])
     for name in about.columns.difference([*obs.columns, *_FACTS], sort=False):
         obs[name] = about[name].reindex(obs["slide_id"]).to_numpy()
-    for name in obs:
+    for name in obs.columns:
         if name == "phenotype":
             order = [*study.phenotypes, *sorted(map(str, obs[name].unique()))]
             present = set(obs[name].map(str))
@@ -223,12 +227,6 @@ def _obs(cells: pd.DataFrame, about: pd.DataFrame, study: Study) -> pd.DataFrame
     if names.duplicated().any():
         raise TableError(f"Two cells are called {names[names.duplicated()].iloc[0]!r}.")
     return obs.set_axis(pd.Index(names.astype(object)))
-
-
-_FACTS = (
-    *("pixel_size_um", "light", "signed_off_by", "signed_off_time"),
-    *("changed_since_sign_off", "macprox_version"),
-)  # of the slide, for the table of slides alone
 
 
 def _colours(phenotype: pd.Series, study: Study) -> list[str]:

@@ -135,8 +135,8 @@ def _of_spatialdata(data: Any, name: str | None) -> pd.DataFrame:
     if not np.isfinite(xy).all():
         row = int(np.flatnonzero(~np.isfinite(xy).all(axis=1))[0])
         raise TableError(
-            f"Row {row} of the table annotates {instance[row]!r} of {element_of[row]!r}, which has "
-            "no such element; drop it first (spatialdata.match_table_to_element)."
+            f"Row {row} of the table annotates number {instance[row]} of {element_of[row]!r}, "
+            "which has no such object; drop it first (spatialdata.match_table_to_element)."
         )
     placed_table = table.obs.assign(x_um=xy[:, 0], y_um=xy[:, 1])
     if "slide_id" in placed_table or len(set(element_of)) < 2:

@@ -130,6 +130,7 @@ def into_obsp(
         "distances_key": f"{key}_distances",
         "params": {
             "coord_type": "generic",
+            "n_neighbors": int(result.degree.max(initial=0)),  # scanpy asks for a number
             "made_by": "macprox",
             "unit": "um",
             "directed": bool(result.directed),
@@ -168,9 +169,11 @@ def into_uns(adata: Any, result: pd.DataFrame, key: str) -> None:
 def storable(table: pd.DataFrame) -> pd.DataFrame:
     """A table as ``uns`` can hold it: text is text, "" where there is none; row names are text."""
     text = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
-    as_text = {name: table[name].astype(object).where(table[name].notna(), "") for name in text}
-    plain = table.assign(**{name: column.map(str) for name, column in as_text.items()})
-    return plain.set_axis(plain.index.astype(str))
+    plain = table.set_axis(table.index.astype(str))
+    for name in text:
+        known = plain[name].astype(object)
+        plain[name] = known.where(known.notna(), "").map(str)
+    return plain
 
 
 def _require_anndata(adata: Any) -> None:
