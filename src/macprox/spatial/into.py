@@ -153,9 +153,12 @@ def into_uns(adata: Any, result: pd.DataFrame, key: str) -> None:
     Raises
     ------
     TableError
-        If a column has "/" in its name, which separates groups in the files of AnnData.
+        If it is no table, or a column has "/" in its name: that separates groups in the files of
+        AnnData.
     """
     _require_anndata(adata)
+    if not isinstance(result, pd.DataFrame):
+        raise TableError(f"Expected a table, found {type(result).__name__}; name its numbers.")
     table = result.rename(columns=str)
     slashed = [name for name in table.columns if "/" in name]
     if slashed:
