@@ -8,6 +8,8 @@ from macprox import spatial
 from macprox.errors import TableError
 
 anndata = pytest.importorskip("anndata", reason="anndata is not installed here")
+# anndata 0.13 asks for options that pandas 3.1 retires.
+pytestmark = pytest.mark.filterwarnings("ignore:The '.*' option is deprecated")
 
 
 @pytest.fixture

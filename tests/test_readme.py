@@ -93,7 +93,7 @@ def test_constraints_hold_names_and_versions_only(name):
     pins = [line for line in lines if line and not line.startswith("#")]
     assert len(pins) > 100
     for pin in pins:
-        assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*==[0-9][\w.]*( ; [\w .'<>=!]+)?", pin), pin
+        assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*==[0-9][\w.]*( ; [\w .'<>=!*]+)?", pin), pin
 
 
 def keys(table: dict, place: str = "") -> list[str]:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 UNIT = "um"
+_ZARR: dict[str, Any] = {"zarr_write_format": 3, "auto_shard_zarr_v3": False}
 _OF_SAMPLES = ("slide_id", "path")  # of the sample sheet: known already, or of one machine only
 _FACTS = (  # of the table of slides alone, and of no cell
     *("pixel_size_um", "light", "signed_off_by", "signed_off_time"),
@@ -92,7 +93,7 @@ def export_h5ad(results: Sequence[SlideResult], folder: Path) -> list[Path]:
     """Write ``cells.h5ad``; see `to_anndata`."""
     path = folder / "cells.h5ad"
     table = to_anndata(results)
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, writing():
         table.write_h5ad(temporary, compression="gzip")
     return [path]
 
@@ -101,21 +102,24 @@ def export_anndata_zarr(results: Sequence[SlideResult], folder: Path) -> list[Pa
     """Write ``cells.zarr``, which opens piece by piece, also over the web; see `to_anndata`."""
     path = folder / "cells.zarr"
     table = to_anndata(results)
-    with replacing_folder(path) as temporary, writing_zarr():
+    with replacing_folder(path) as temporary, writing():
         table.write_zarr(temporary)
     return [path]
 
 
 @contextmanager
-def writing_zarr() -> Iterator[None]:
-    """How anndata writes zarr inside: format 3, a file a chunk, which every reader knows."""
+def writing() -> Iterator[None]:
+    """How anndata writes inside: zarr in format 3, a file a chunk, which every reader knows."""
     from anndata import settings
-    from zarr.errors import ZarrUserWarning
 
     with warnings.catch_warnings():
-        # Its own choice, of no consequence for a reader: every group can also be read alone.
-        warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
-        with settings.override(zarr_write_format=3, auto_shard_zarr_v3=False):
+        # Its own choices, of no consequence for a reader: an index of the store besides the
+        # groups' own, a setting that is on its way out because format 3 becomes the only one, and
+        # an option of pandas that anndata 0.13 asks for and pandas 3.1 retires.
+        for text in ("Consolidated metadata", "This setting will be removed", "The 'future.infer"):
+            warnings.filterwarnings("ignore", text)
+        wanted = {name: value for name, value in _ZARR.items() if hasattr(settings, name)}
+        with settings.override(**wanted):
             yield
 
 

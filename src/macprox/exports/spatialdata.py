@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from macprox.errors import MacproxError
-from macprox.exports.anndata import UNIT, to_anndata, writing_zarr
+from macprox.exports.anndata import UNIT, to_anndata, writing
 from macprox.io.atomic import replacing_folder
 from macprox.io.store import LABEL_NAMES
 from macprox.results import SlideResult
@@ -63,7 +63,7 @@ def export_spatialdata(result: SlideResult, folder: Path) -> list[Path]:
     """Write ``spatialdata.zarr``; see `to_spatialdata`."""
     data = to_spatialdata(result)
     path = folder / "spatialdata.zarr"
-    with replacing_folder(path) as temporary, writing_zarr():
+    with replacing_folder(path) as temporary, writing():
         data.write(temporary)
     return [path]
 
