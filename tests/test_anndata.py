@@ -162,6 +162,13 @@ def test_a_slide_without_cells_is_an_empty_object(small_copy, tmp_path):
     assert anndata.read_h5ad(written).n_obs == 0
 
 
+def test_a_file_in_the_place_of_a_store_is_left_alone(small_result, tmp_path):
+    (tmp_path / "cells.zarr").write_text("mine")
+    with pytest.raises(ResultError, match=r"Cannot write .*cells\.zarr"):
+        mp.export(small_result, "anndata-zarr", tmp_path)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_slides_of_two_folders_are_not_mixed(small_result, small_copy):
     with pytest.raises(MacproxError, match="slides of one result folder"):
         mp.to_anndata([small_result, small_copy])

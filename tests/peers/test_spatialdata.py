@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import macprox as mp
+import small_runs
 from macprox import spatial
 from macprox.errors import TableError
 
@@ -93,6 +94,34 @@ def test_functions_take_the_whole_object(data, small_result):
     pd.testing.assert_frame_equal(ours, theirs)
     graph = spatial.radius_graph(data, 20)
     assert np.array_equal(graph.indices, spatial.radius_graph(data["table"], 20).indices)
+
+
+def test_cells_of_a_table_alone_are_points_that_the_table_is_tied_to(small_result, tmp_path):
+    import spatialdata
+
+    cells = small_result.cells()[["cell_id", "x_um", "y_um", "phenotype"]].iloc[:200]
+    cells.to_csv(tmp_path / "a.csv", index=False)
+    with small_runs.without_reports():
+        ended = small_runs.macprox(
+            *("stats", tmp_path / "a.csv", "--source", "Macrophage", "--target", "Tumour"),
+            *("--out", tmp_path / "results", "--quiet"),
+        )
+    assert ended.code == 0, ended.err
+    (path,) = mp.export(mp.open_result(tmp_path / "results" / "slides" / "a"), "spatialdata")
+    data = spatialdata.read_zarr(path)
+    assert set(data.labels) == set()
+    found = spatialdata.get_centroids(data["cells"], "um").compute()
+    np.testing.assert_allclose(found[["x", "y"]], cells[["x_um", "y_um"]])
+    assert spatialdata.match_table_to_element(data, "cells", "table").n_obs == 200
+
+
+def test_a_slide_without_cells_is_still_a_store(small_copy, tmp_path):
+    import spatialdata
+
+    path = small_copy.folder.cells
+    pd.read_parquet(path).iloc[:0].to_parquet(path)
+    (written,) = mp.export(small_copy, "spatialdata", tmp_path)
+    assert spatialdata.read_zarr(written)["table"].n_obs == 0
 
 
 @pytest.fixture

@@ -222,9 +222,9 @@ def _obs(cells: pd.DataFrame, about: pd.DataFrame, study: Study) -> pd.DataFrame
         obs[name] = about[name].reindex(obs["slide_id"]).to_numpy()
     for name in obs.columns:
         if name == "phenotype":
-            order = [*study.phenotypes, *sorted(map(str, obs[name].unique()))]
-            present = set(obs[name].map(str))
-            obs[name] = pd.Categorical(obs[name], [n for n in dict.fromkeys(order) if n in present])
+            present = sorted(map(str, obs[name].dropna().unique()))
+            order = [known for known in study.phenotypes if known in present]
+            obs[name] = pd.Categorical(obs[name], list(dict.fromkeys([*order, *present])))
         elif not pd.api.types.is_numeric_dtype(obs[name]):
             obs[name] = pd.Categorical(obs[name].map(str, na_action="ignore"))
     names = obs["slide_id"].astype(str) + "_" + obs["cell_id"].astype(str)
