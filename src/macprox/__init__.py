@@ -26,6 +26,8 @@ __all__ = [
     "segment",
     "simulate",
     "spatial",
+    "to_anndata",
+    "to_spatialdata",
     "update",
 ]
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from macprox.cohort_results import CohortResult, open_cohort
     from macprox.errors import MacproxError
     from macprox.exports import export
+    from macprox.exports.anndata import to_anndata
+    from macprox.exports.spatialdata import to_spatialdata
     from macprox.io.images import open_slide
     from macprox.io.tables import read_cells
     from macprox.report.cohort import cohort_figure
@@ -53,6 +57,8 @@ globals()["__getattr__"], __dir__, _ = lazy_loader.attach(
         "batch.cohort": ["run_cohort"],
         "cohort_results": ["CohortResult", "open_cohort"],
         "exports": ["export"],
+        "exports.anndata": ["to_anndata"],
+        "exports.spatialdata": ["to_spatialdata"],
         "errors": ["MacproxError"],
         "io.images": ["open_slide"],
         "io.tables": ["read_cells"],

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,6 +53,31 @@ def replacing(path: Path, makes_folder: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # never there, or not ours to remove: the first error counts
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder's name beside ``path``; the folder takes its place at the good end.
+
+    For stores of many files. What stands there is removed last, when the new one is whole.
+
+    Raises
+    ------
+    ResultError
+        If it cannot be written.
+    """
+    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f".{path.name}.{unique}.tmp{path.suffix}")
+    make_folder(path.parent)
+    try:
+        yield temporary
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ResultError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "area_below_um2",
     "calibrate",
     "cell_niches",
+    "cells_of",
     "co_occurrence",
     "contact_graph",
     "contact_share",
@@ -50,6 +51,10 @@ __all__ = [
     "headline",
     "headline_without",
     "intensity",
+    "into_obs",
+    "into_obsm",
+    "into_obsp",
+    "into_uns",
     "is_lineage",
     "is_position",
     "k_nearest",
@@ -72,6 +77,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from macprox.spatial.annotated import cells_of
     from macprox.spatial.border import area_below_um2
     from macprox.spatial.calibration.calibrate import calibrate
     from macprox.spatial.columns import annotate, annotate_neighbours, annotate_regions
@@ -98,6 +104,7 @@ if TYPE_CHECKING:
     from macprox.spatial.graphs.graph import Graph, knn_graph, radius_graph
     from macprox.spatial.graphs.mixing import MixingScore, mixing_score
     from macprox.spatial.graphs.tables import cell_niches, neighbourhood
+    from macprox.spatial.into import into_obs, into_obsm, into_obsp, into_uns
     from macprox.spatial.nulls.envelopes import Envelope, envelope
     from macprox.spatial.nulls.pair_envelopes import proximity_envelope
     from macprox.spatial.nulls.relabel import expected_g_relabelled
@@ -120,6 +127,8 @@ if TYPE_CHECKING:
 globals()["__getattr__"], __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "annotated": ["cells_of"],
+        "into": ["into_obs", "into_obsm", "into_obsp", "into_uns"],
         "graphs.contact": ["contacts", "contact_graph", "contact_share", "ContactShare"],
         "graphs.tables": ["neighbourhood", "cell_niches"],
         "graphs.mixing": ["mixing_score", "MixingScore"],

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
 from macprox.celltable import centroids_um, count_column, nearest_column, slugs
+from macprox.spatial.annotated import cells_of
 from macprox.spatial.pattern import pattern_of
 from macprox.spatial.search.neighbours import checked_radii, count_in_groups, nearest_in_groups
 from macprox.window.border import signed_distance, zone_of
 
 
 def annotate(
-    cells: pd.DataFrame,
+    cells: Any,
     phenotypes: Sequence[str],
     radii_um: Sequence[float],
     tumour_region: BaseGeometry | None,
@@ -28,14 +30,14 @@ def annotate(
 
 
 def annotate_regions(
-    cells: pd.DataFrame, tumour_region: BaseGeometry | None, margin_um: float
+    cells: Any, tumour_region: BaseGeometry | None, margin_um: float
 ) -> pd.DataFrame:
     """The cells with ``tumour_border_distance_um`` (inside negative) and ``region``.
 
     Parameters
     ----------
-    cells : DataFrame
-        ``x_um, y_um``.
+    cells : DataFrame, AnnData or SpatialData
+        ``x_um, y_um``; see `cells_of`.
     tumour_region : Polygon, MultiPolygon or None
         Micrometres. None or empty: the distance is NaN and the region ``"none"``.
     margin_um : float
@@ -43,24 +45,25 @@ def annotate_regions(
     Returns
     -------
     DataFrame
-        A copy with two columns more.
+        A copy of the table with two columns more; `into_obs` puts them into an AnnData.
     """
-    distance = np.full(len(cells), np.nan)
+    table = cells_of(cells)
+    distance = np.full(len(table), np.nan)
     if tumour_region is not None and not tumour_region.is_empty:
-        distance = signed_distance(centroids_um(cells), tumour_region)
-    return cells.assign(
+        distance = signed_distance(centroids_um(table), tumour_region)
+    return table.assign(
         tumour_border_distance_um=distance, region=zone_of(distance, margin_um).astype(str)
     )
 
 
 def annotate_neighbours(
-    cells: pd.DataFrame, phenotypes: Sequence[str], radii_um: Sequence[float]
+    cells: Any, phenotypes: Sequence[str], radii_um: Sequence[float]
 ) -> pd.DataFrame:
     """The cells with the nearest distance to, and counts of, each phenotype.
 
     Parameters
     ----------
-    cells : DataFrame
+    cells : DataFrame, AnnData or SpatialData
         One slide: ``x_um, y_um, phenotype``; neighbours never cross a ``roi_id``.
     phenotypes : sequence of str
         A cell is no neighbour of itself; its own phenotype counts other cells.
@@ -69,7 +72,7 @@ def annotate_neighbours(
     Returns
     -------
     DataFrame
-        A copy with ``nearest_<phenotype>_um`` (NaN where there is none) and
+        A copy of the table with ``nearest_<phenotype>_um`` (NaN where there is none) and
         ``n_<phenotype>_<r>um``.
 
     Raises
@@ -78,7 +81,8 @@ def annotate_neighbours(
         If two phenotypes would share a column.
     """
     slugs(phenotypes)
-    pattern = pattern_of(cells)
+    table = cells_of(cells)
+    pattern = pattern_of(table)
     radii = checked_radii(radii_um)
     columns: dict[str, np.ndarray] = {}
     for phenotype in phenotypes:
@@ -91,7 +95,7 @@ def annotate_neighbours(
         counts[of_kind] -= 1  # itself
         for radius, within in zip(radii.tolist(), counts.T, strict=True):
             columns[count_column(phenotype, radius)] = within.astype(np.int32)
-    return cells.assign(**columns)
+    return table.assign(**columns)
 
 
 def _nearest_other(xy: np.ndarray, roi: np.ndarray, of_kind: np.ndarray) -> np.ndarray:

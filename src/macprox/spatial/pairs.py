@@ -97,9 +97,9 @@ def proximity(
 
     Parameters
     ----------
-    cells : DataFrame or AnnData
+    cells : DataFrame, AnnData or SpatialData
         One slide: ``x_um, y_um, phenotype`` and the columns of ``strata``; neighbours and
-        permutations never cross a ``roi_id``. Of an AnnData ``obs`` and ``obsm["spatial"]``.
+        permutations never cross a ``roi_id``. Of the others see `cells_of`.
     source, target : str or sequence of str
         Phenotypes. Relabelling moves the source label and holds the targets.
     window : Window, mapping of roi_id to Window, or None

@@ -12,6 +12,7 @@ import pandas as pd
 
 from macprox.celltable import centroids_um
 from macprox.errors import TableError, WindowError
+from macprox.spatial.annotated import cells_of
 from macprox.spatial.table import ALL
 from macprox.window import Window
 
@@ -118,9 +119,9 @@ def pattern_of(cells: Any, window: Windows = None, strata: Sequence[str] = ()) -
 
     Parameters
     ----------
-    cells : DataFrame or AnnData
+    cells : DataFrame, AnnData or SpatialData
         Columns ``x_um, y_um, phenotype``, and ``slide_id, roi_id`` where there are several
-        fields. Of an AnnData, ``obs`` and ``obsm["spatial"]`` in micrometres.
+        fields; see `cells_of`.
     window : Window, mapping of roi_id to Window, or None
         Cells outside are left out. With several fields and one window, values that need a
         field's own area are not given for the single fields.
@@ -133,7 +134,7 @@ def pattern_of(cells: Any, window: Windows = None, strata: Sequence[str] = ()) -
     WindowError
         If no cell lies inside, or a field has no window.
     """
-    table = as_table(cells)
+    table = cells_of(cells)
     _check(table, strata)
     roi = _text(table["roi_id"]) if "roi_id" in table else np.full(len(table), "")
     inside = _inside(centroids_um(table), roi, window)
@@ -159,20 +160,6 @@ def empty_pattern(window: Windows) -> Pattern:
     """A window without cells."""
     nothing = np.empty(0, dtype=object)
     return Pattern("", np.empty((0, 2)), nothing, nothing, np.empty(0, dtype=np.int64), window)
-
-
-def as_table(cells: Any) -> pd.DataFrame:
-    """The cell table; of an AnnData its ``obs`` with ``obsm["spatial"]`` as x_um, y_um."""
-    if isinstance(cells, pd.DataFrame):
-        return cells
-    try:
-        xy = np.asarray(cells.obsm["spatial"], dtype=float)
-        return cells.obs.assign(x_um=xy[:, 0], y_um=xy[:, 1])
-    except (AttributeError, KeyError) as error:
-        raise TableError(
-            "Expected a cell table (DataFrame) or an AnnData with obsm['spatial'] in micrometres, "
-            f"found {type(cells).__name__}."
-        ) from error
 
 
 def _check(table: pd.DataFrame, strata: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from macprox.spatial.annotated import cells_of
 from macprox.spatial.pairs import pair_rows, surroundings_of
 from macprox.spatial.parameters import ProximityParameters
 from macprox.spatial.pattern import pattern_of
@@ -19,7 +20,7 @@ KEPT = ("source", "target", "r_um", "value", "expected", "ratio", "n_source", "n
 
 
 def headline_without(
-    cells: pd.DataFrame, parameters: ProximityParameters, doubtful: Mapping[str, np.ndarray]
+    cells: Any, parameters: ProximityParameters, doubtful: Mapping[str, np.ndarray]
 ) -> list[Row]:
     """G at the primary radius under the position null, both directions, without doubtful cells.
 
@@ -29,7 +30,7 @@ def headline_without(
 
     Parameters
     ----------
-    cells : DataFrame
+    cells : DataFrame, AnnData or SpatialData
         As for `slide_statistics`; those observed.
     parameters : ProximityParameters
     doubtful : mapping of str to (n,) bool
@@ -40,6 +41,7 @@ def headline_without(
     list of dict
         ``left_out`` (the name), ``n_left_out``, and of the statistics table ``KEPT``.
     """
+    cells = cells_of(cells)
     rows: list[Row] = []
     for name, which in doubtful.items():
         if which.any():

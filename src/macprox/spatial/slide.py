@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from shapely.geometry.base import BaseGeometry
 
+from macprox.spatial.annotated import cells_of
 from macprox.spatial.border import LAST_BAND_UM, PROFILE, Border, profile_rows, zone_density_rows
 from macprox.spatial.curve_rows import curve_rows
 from macprox.spatial.density import density_rows
@@ -49,7 +50,7 @@ def slide_statistics(
 
     Parameters
     ----------
-    cells : DataFrame or AnnData
+    cells : DataFrame, AnnData or SpatialData
         One slide; see `macprox.spatial.proximity`. With the columns of ``parameters.strata``.
     window : Window, mapping of roi_id to Window, or None
         Tissue including airspaces, minus exclusions.
@@ -68,6 +69,7 @@ def slide_statistics(
     DataFrame
         Columns of `macprox.spatial.table`.
     """
+    cells = cells_of(cells)
     pattern = pattern_of(cells, window, parameters.strata)
     region = None if tumour_region is None or tumour_region.is_empty else tumour_region
     classes = classes_of(parameters)

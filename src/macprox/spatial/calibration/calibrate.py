@@ -98,7 +98,7 @@ def calibrate(
 
     Parameters
     ----------
-    cells : DataFrame or AnnData
+    cells : DataFrame, AnnData or SpatialData
         As for `slide_statistics`.
     window : Window, mapping of roi_id to Window, or None
         Without one, or with several fields, tests of shift and CSR are not run, and say so.

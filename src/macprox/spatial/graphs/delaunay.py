@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from macprox.spatial.annotated import placed
 from macprox.spatial.graphs.graph import (
     Graph,
     check_reach,
     csr_of_ones,
-    finite_points,
     graph_of_groups,
 )
 from macprox.spatial.search.grid import squared_limits
@@ -22,13 +22,14 @@ def delaunay_graph(xy: ArrayLike, max_um: float, group: ArrayLike | None = None)
 
     Parameters
     ----------
-    xy : (n, 2) float
-        Centroids in micrometres.
+    xy : (n, 2) float, DataFrame, AnnData or SpatialData
+        Centroids in micrometres, or cells as `cells_of` takes them.
     max_um : float
         Cap; an edge exactly that long stays. ``inf`` for none: cells at the rim then have
         neighbours across the whole field.
     group : (n,), optional
-        Field of each cell (``roi_id``); edges never cross.
+        Field of each cell (``roi_id``); edges never cross. Cells that are not an array have
+        ``slide_id`` and ``roi_id`` for it, where nothing else is given.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def delaunay_graph(xy: ArrayLike, max_um: float, group: ArrayLike | None = None)
         matrix = _joined(points, limit)
         return matrix.indptr, matrix.indices
 
-    return graph_of_groups(finite_points(xy), group, triangulated, directed=False)
+    return graph_of_groups(*placed(xy, group), triangulated, directed=False)
 
 
 def _joined(points: np.ndarray, limit: float):

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike
 
+from macprox.spatial.annotated import placed
 from macprox.spatial.search.chunks import over_chunks
 from macprox.spatial.search.grid import (
     CELLS_PER_RADIUS,
@@ -100,12 +101,13 @@ def radius_graph(xy: ArrayLike, radius_um: float, group: ArrayLike | None = None
 
     Parameters
     ----------
-    xy : (n, 2) float
-        Centroids in micrometres.
+    xy : (n, 2) float, DataFrame, AnnData or SpatialData
+        Centroids in micrometres, or cells as `cells_of` takes them.
     radius_um : float
         A cell exactly at the radius is a neighbour.
     group : (n,), optional
-        Field of each cell (``roi_id``); edges never cross.
+        Field of each cell (``roi_id``); edges never cross. Cells that are not an array have
+        ``slide_id`` and ``roi_id`` for it, where nothing else is given.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def radius_graph(xy: ArrayLike, radius_um: float, group: ArrayLike | None = None
         )
         return indptr, indices
 
-    return graph_of_groups(finite_points(xy), group, within, directed=False)
+    return graph_of_groups(*placed(xy, group), within, directed=False)
 
 
 def knn_graph(xy: ArrayLike, k: int, max_um: float, group: ArrayLike | None = None) -> Graph:
@@ -145,8 +147,8 @@ def knn_graph(xy: ArrayLike, k: int, max_um: float, group: ArrayLike | None = No
 
     Parameters
     ----------
-    xy : (n, 2) float
-        Centroids in micrometres.
+    xy : (n, 2) float, DataFrame, AnnData or SpatialData
+        Centroids in micrometres, or cells as `cells_of` takes them.
     k : int
         Fewer where the cap or the field holds fewer. Of cells equally far the one in the lower
         row is nearer.
@@ -154,7 +156,8 @@ def knn_graph(xy: ArrayLike, k: int, max_um: float, group: ArrayLike | None = No
         Cap; a cell exactly at it is a neighbour. ``inf`` for none: neighbours then lie across
         airspaces and wherever the tissue is torn.
     group : (n,), optional
-        Field of each cell (``roi_id``); edges never cross.
+        Field of each cell (``roi_id``); edges never cross. Cells that are not an array have
+        ``slide_id`` and ``roi_id`` for it, where nothing else is given.
 
     Returns
     -------
@@ -176,7 +179,7 @@ def knn_graph(xy: ArrayLike, k: int, max_um: float, group: ArrayLike | None = No
         n_found = (neighbours < len(points)).sum(axis=1)
         return np.concatenate([[0], np.cumsum(n_found)]), neighbours[neighbours < len(points)]
 
-    return graph_of_groups(finite_points(xy), group, nearest, directed=True)
+    return graph_of_groups(*placed(xy, group), nearest, directed=True)
 
 
 def finite_points(xy: ArrayLike) -> np.ndarray:
@@ -197,12 +200,13 @@ def check_reach(name: str, reach_um: float, finite: bool = False) -> None:
 
 
 def graph_of_groups(
-    points: np.ndarray,
+    xy: ArrayLike,
     group: ArrayLike | None,
     build: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     directed: bool,
 ) -> Graph:
     """One graph from those of every field: ``build`` gives indptr and sorted indices of one."""
+    points = finite_points(xy)
     n = len(points)
     labels = np.zeros(n, np.int64) if group is None else np.asarray(group)
     if labels.shape != (n,):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from macprox.spatial.annotated import cells_of
 from macprox.spatial.graphs.composition import neighbourhood_composition, niche_profile
 from macprox.spatial.graphs.composition import niches as niches_of
 from macprox.spatial.graphs.delaunay import delaunay_graph
@@ -84,7 +85,7 @@ def neighbourhood(
 
     Parameters
     ----------
-    cells : DataFrame or AnnData
+    cells : DataFrame, AnnData or SpatialData
         One slide: ``x_um, y_um, phenotype`` and the columns of ``strata``. Neighbours and labels
         never cross a ``roi_id``. Of an AnnData ``obs`` and ``obsm["spatial"]`` in micrometres.
     graph : "knn", "radius" or "delaunay"
@@ -154,12 +155,12 @@ def cell_niches(
     TableError, ValueError
         As `neighbourhood` and `niches`.
     """
-    pattern = pattern_of(cells)
+    table = cells_of(cells)
+    pattern = pattern_of(table)
     neighbours = GraphParameters(graph, k, max_um, radius_um).of(pattern)
     composition = neighbourhood_composition(neighbours, pattern.phenotype, include_self)
     niche, _ = niches_of(composition, n_niches, seed)
-    index = cells.index if isinstance(cells, pd.DataFrame) else cells.obs_names
-    return pd.Series(niche, index=index, name="niche"), niche_profile(niche, composition)
+    return pd.Series(niche, index=table.index, name="niche"), niche_profile(niche, composition)
 
 
 def _labels(pattern: Pattern, source: str, target: str, n_of: dict[str, int]) -> Row:

@@ -114,7 +114,7 @@ def proximity_envelope(
 
     Parameters
     ----------
-    cells : DataFrame or AnnData
+    cells : DataFrame, AnnData or SpatialData
         As for `proximity`.
     source, target : str or sequence of str
         Phenotypes. The null moves the sources and holds the targets.
