@@ -215,6 +215,7 @@ class Study:
         segmentation = dataclasses.replace(
             self.segmentation,
             labels=absolute(self.segmentation.labels),
+            cell_labels=absolute(self.segmentation.cell_labels),
             model=absolute(self.segmentation.model),
         )
         return dataclasses.replace(self, segmentation=segmentation, regions=regions, cohort=cohort)
