@@ -74,7 +74,7 @@ def _mask(path: Path, kind: str, name: str | None) -> tuple[np.ndarray, str]:
     """The mask, and what it is called."""
     maps = maps_in(path)
     if maps is not None and maps.tissue_page is not None:
-        return _category(path, maps, _chosen(path, maps, kind, name))
+        return _category(path, maps, maps.tissue_page, _chosen(path, maps, kind, name))
     if maps is not None:
         raise ResultError(
             f"{path} has pages {', '.join(maps.compartments)}, but none of tissue categories. "
@@ -103,9 +103,9 @@ def _chosen(path: Path, maps: InformMaps, kind: str, name: str | None) -> list[i
     return chosen
 
 
-def _category(path: Path, maps: InformMaps, chosen: list[int]) -> tuple[np.ndarray, str]:
+def _category(path: Path, maps: InformMaps, page: int, chosen: list[int]) -> tuple[np.ndarray, str]:
     with tifffile_kept_quiet(), TiffFile(path) as tif:
-        mask = np.isin(tif.pages[maps.tissue_page].asarray(), chosen)
+        mask = np.isin(tif.pages[page].asarray(), chosen)
     names = " and ".join(maps.categories[n] for n in chosen)
     if not mask.any():
         raise ResultError(

@@ -167,12 +167,11 @@ def _meant(areas: list[_Area], kind: str, name: str | None, path: Path) -> list[
         areas = [item for item in areas if not _is_left_out(item)]
     meant = [item for item in areas if MEANT[kind].search(item[0])]
     if not meant and len({item[0] for item in areas}) != 1:
+        problem = f"has annotations of several classes, none of which says {kind}"
+        if not areas:
+            problem = "has only areas to leave out"
         raise ResultError(
-            f"{path} has annotations of several classes, none of which says {kind}: "
-            f"{listed}. Give those meant the class {CLASSES[kind]!r}."
-            if areas
-            else f"{path} has only areas to leave out: {listed}. Give those meant the class "
-            f"{CLASSES[kind]!r}."
+            f"{path} {problem}: {listed}. Give those meant the class '{CLASSES[kind]}'."
         )
     return meant or areas
 
