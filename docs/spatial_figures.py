@@ -28,6 +28,7 @@ from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
 from macprox import spatial
+from macprox.phenotype.colours import phenotype_colours
 from macprox.report import style
 from macprox.report.variations import write_variations_figure
 from macprox.study import Study
@@ -40,7 +41,7 @@ COLOURS_KEPT = 48  # of a picture's palette: small files, and no gradient is dra
 
 KINDS = ["Tumour", "Mo-mac-like", "AM/TRM-like"]
 AS_IN_REPORTS = ("AM/TRM-like", "Mo-mac-like")  # the order of the sample study: its colours
-COLOURS = style.phenotype_colours(KINDS, KINDS[0], AS_IN_REPORTS)
+COLOURS = phenotype_colours(KINDS, KINDS[0], AS_IN_REPORTS)
 MARKERS = {"Other": "o", "Tumour": "o", **style.macrophage_markers(AS_IN_REPORTS)}
 PAPER = "#f3f4f6"  # tissue
 RADIUS_UM = 20.0

@@ -23,6 +23,7 @@ from macprox.cohort.columns import AGAINST_NOTHING, KEY
 from macprox.cohort.sample_size import POOLED
 from macprox.cohort_results import TABLES, open_cohort
 from macprox.errors import ResultError
+from macprox.phenotype import colours
 from macprox.report import style
 from macprox.report.cohort import answer, cohort_figure, write_cohort_report
 from macprox.report.cohort.answer import verdict
@@ -454,7 +455,7 @@ def test_no_mark_hides_another_while_there_is_room(numbers, order):
 def test_group_colours_differ_in_lightness_and_from_every_phenotype():
     first, second = (lab(colour) for colour in GROUP_COLOURS[:2])
     assert abs(first[0] - second[0]) > 30  # grey prints and dichromats
-    phenotypes = [style.TUMOUR_COLOUR, *style.MACROPHAGE_COLOURS, *style.OTHER_COLOURS]
+    phenotypes = [colours.TUMOUR_COLOUR, *colours.MACROPHAGE_COLOURS, *colours.OTHER_COLOURS]
     for colour in GROUP_COLOURS[:2]:
         assert min(np.linalg.norm(lab(colour) - lab(other)) for other in phenotypes) > 20
 

@@ -15,6 +15,7 @@ import shapely
 from scipy.spatial import cKDTree
 
 from macprox.celltable import mean_column, nearest_column, positive_column
+from macprox.phenotype.colours import phenotype_colours
 from macprox.regions import Regions, lesion_shapes
 from macprox.report import (
     doubt,
@@ -558,7 +559,7 @@ def test_p_is_never_smaller_than_it_can_be(p, n_permutations, said):
 def test_a_phenotype_has_one_colour_whatever_the_slide_holds(result):
     study = result.study
     args = (study.proximity.tumour, study.proximity.macrophages)
-    colours = style.phenotype_colours(list(study.phenotypes), *args)
+    colours = phenotype_colours(list(study.phenotypes), *args)
     assert len(set(colours.values())) == len(colours)
     assert list(colours)[-2:] == list(MACROPHAGES)  # drawn last, on top
 

@@ -18,6 +18,7 @@ from macprox.celltable import OTHER
 from macprox.errors import MacproxError, ResultError
 from macprox.io.images import reopen_slide
 from macprox.io.own_pyramid import with_own_pyramid
+from macprox.phenotype.colours import phenotype_colours
 from macprox.report.overview import (
     MACROPHAGE_MARKER_COLOURS,
     NUCLEUS_COLOUR,
@@ -25,7 +26,6 @@ from macprox.report.overview import (
     contrast_limits,
     stains,
 )
-from macprox.report.style import phenotype_colours
 from macprox.review.cells.decisions import phenotypes_of
 from macprox.slide import Slide, Url
 from macprox.starter_study import guess_panel

@@ -10,8 +10,8 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel
 
 from macprox.errors import MacproxError
+from macprox.phenotype.colours import phenotype_colours
 from macprox.report.numbers import percent_text
-from macprox.report.style import phenotype_colours
 from macprox.review.question.answer import Curve, nearest_lines
 from napari_macprox import review as review_module
 from napari_macprox.curve_chart import CurveChart, distance_ticks, share_range, share_ticks

@@ -32,7 +32,7 @@ def drop(viewer, qtbot):
 
 
 def test_a_result_is_drawn_in_the_colours_of_the_report(viewer, result, drop):
-    from macprox.report.style import phenotype_colours
+    from macprox.phenotype.colours import phenotype_colours
 
     drop(result)
     assert [layer.name for layer in viewer.layers][-3:] == ["cells", "tissue", "tumour border"]

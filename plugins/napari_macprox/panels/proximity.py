@@ -6,7 +6,7 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QWidget
 
-from macprox.report.style import phenotype_colours
+from macprox.phenotype.colours import phenotype_colours
 from macprox.review.question.answer import BAND_TEXT, Answer, change_since, nearest_lines
 from macprox.review.question.headline import Line, Side, class_noun, headline_sides, shares_title
 from macprox.review.session import ReviewSession

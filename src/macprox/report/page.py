@@ -15,6 +15,7 @@ from shapely import MultiPolygon
 
 from macprox.errors import ResultError
 from macprox.io.atomic import write_text
+from macprox.phenotype.colours import phenotype_colours
 from macprox.regions import Regions
 from macprox.report import (
     border,
@@ -27,7 +28,6 @@ from macprox.report import (
     overview,
     reviewed,
     sentences,
-    style,
     tables,
 )
 from macprox.report.calibration import calibration_figure
@@ -82,7 +82,7 @@ def slide_context(result) -> dict[str, Any]:
     seen, manifest = result.overview(), result.manifest
     saved = SavedNumbers(statistics)
     gate_rows, regions = saved_gates(result, seen), saved_regions(result, seen)
-    colours = style.phenotype_colours(
+    colours = phenotype_colours(
         list(study.phenotypes), study.proximity.tumour, study.proximity.macrophages
     )
     answer = _answer_context(cells, saved, gate_rows, regions, study)
