@@ -74,7 +74,11 @@ def test_cells_are_points_in_pixels_with_class_and_distances(cells, tmp_path):
     assert first["geometry"] == {"type": "Point", "coordinates": [0.5, 2.0]}
     assert first["properties"]["objectType"] == "detection"
     assert first["properties"]["classification"]["name"] == "CD68+"
-    assert first["properties"]["metadata"] == {"cell_id": "1", "slide_id": "a"}
+    assert first["properties"]["metadata"] == {
+        "cell_id": "1",
+        "slide_id": "a",
+        "phenotype": "CD68+",
+    }
     assert first["properties"]["measurements"] == {
         "tumour_border_distance_um": -12.5,
         "nearest_tumour_um": 1.0,
@@ -127,7 +131,11 @@ def test_cells_are_outlined_with_class_id_and_nucleus(result, tmp_path, monkeypa
     for feature in features:
         properties = feature["properties"]
         cell = cells.loc[int(properties["name"])]
-        assert properties["metadata"] == {"cell_id": properties["name"], "slide_id": "a"}
+        assert properties["metadata"] == {
+            "cell_id": properties["name"],
+            "slide_id": "a",
+            "phenotype": cell["phenotype"],
+        }
         assert properties["classification"]["name"] == cell["phenotype"]
         red, green, blue = properties["classification"]["color"]
         assert f"#{red:02x}{green:02x}{blue:02x}" == colours[cell["phenotype"]]

@@ -52,9 +52,10 @@ def write_geojson(
 ) -> Path:
     """Write cells as objects that QuPath imports with their classes.
 
-    A cell's name is its ``cell_id``, which stands in its metadata, too, beside the ``slide_id``;
-    its own id is a UUID made of both, the same every time. Every number of the table is a
-    measurement, to six digits; where it is not known, it is left out.
+    A cell's name is its ``cell_id``. Its metadata hold that, the ``slide_id``, and the phenotype
+    that it has here, by which `macprox.review.returned` tells corrections. Its own id is a UUID
+    made of slide and cell, the same every time. Every number of the table is a measurement, to six digits;
+    where it is not known, it is left out.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ class _Features:
     def _values(self, rows: np.ndarray) -> Iterator[list[float]]:
         yield from self._cells[self._measured].iloc[rows].to_numpy(float).tolist()
 
-    def _line(self, row: int, geometry: str, kind: str, values: list[float]) -> str:
+    def _line(self, row: np.integer, geometry: str, kind: str, values: list[float]) -> str:
         cell_id, slide_id = self._cell_id[row], self._slide_id[row]
         named = zip(self._measured, values, strict=True)
         properties = {
@@ -133,7 +134,11 @@ class _Features:
             "measurements": {
                 name: float(f"{value:.6g}") for name, value in named if np.isfinite(value)
             },
-            "metadata": {"cell_id": str(cell_id), "slide_id": slide_id},
+            "metadata": {
+                "cell_id": str(cell_id),
+                "slide_id": slide_id,
+                "phenotype": self._phenotype[row],  # what a correction in QuPath is told by
+            },
         }
         text = json.dumps(properties, ensure_ascii=False, allow_nan=False)
         own = uuid.uuid5(_NAMESPACE, f"{slide_id} {cell_id}")

@@ -107,7 +107,7 @@ def _areas_in(path: Path) -> tuple[list[_Area], list[str]]:
             why = shapely.is_valid_reason(geometry)
             geometry = shapely.make_valid(geometry)
             messages.append(f"{path.name}: area {number} was repaired ({why}).")
-        areas.append((_class_name(feature), _label(feature), as_multipolygon(geometry)))
+        areas.append((class_name(feature), _label(feature), as_multipolygon(geometry)))
     if len(areas) < len(features):
         messages.append(f"{path.name}: {len(features) - len(areas)} points or lines left out.")
     return areas, messages
@@ -134,7 +134,8 @@ def _drawn(
     )
 
 
-def _class_name(feature: dict[str, Any]) -> str:
+def class_name(feature: dict[str, Any]) -> str:
+    """What a feature is called by class, in any version's way; empty without one."""
     properties = table_in(feature, "properties")
     kind = table_in(properties, "metadata").get("kind") or properties.get("kind")
     if isinstance(properties.get("classification"), str):
@@ -148,7 +149,7 @@ def _class_name(feature: dict[str, Any]) -> str:
 def _label(feature: dict[str, Any]) -> str:
     properties = table_in(feature, "properties")
     reason = table_in(properties, "metadata").get("reason") or properties.get("reason")
-    return str(reason or properties.get("name") or _class_name(feature))
+    return str(reason or properties.get("name") or class_name(feature))
 
 
 def _meant(areas: list[_Area], kind: str, name: str | None, path: Path) -> list[_Area]:

@@ -69,7 +69,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise ResultError(f"There is no file {path}; expected GeoJSON with drawn areas.") from None
     except _UNREADABLE as error:  # not even text
-        raise _not_geojson(path, error) from None
+        raise not_geojson(path, error) from None
 
 
 def _unpacked(path: Path) -> bytes:
@@ -90,7 +90,7 @@ def _unpacked(path: Path) -> bytes:
                 return _bounded(packed)
 
 
-def _bounded(packed: IO[bytes]) -> bytes:
+def _bounded(packed: IO[bytes] | gzip.GzipFile) -> bytes:
     text = packed.read(MOST_UNPACKED_BYTES + 1)
     if len(text) > MOST_UNPACKED_BYTES:
         raise ValueError(f"more than {MOST_UNPACKED_BYTES >> 30} GB when unpacked")
@@ -102,11 +102,17 @@ def parsed(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # brackets within brackets within brackets
-        raise _not_geojson(path, error) from None
+        raise not_geojson(path, error) from None
 
 
 def features_of(content: Any, path: Path) -> list[dict[str, Any]]:
-    """Annotations of a collection, of a list (older QuPath), of one feature or geometry."""
+    """Annotations among `listed_features`."""
+    # cells and tiles are exported into the same file; nobody drew them
+    return [item for item in listed_features(content, path) if object_type(item) == "annotation"]
+
+
+def listed_features(content: Any, path: Path) -> list[dict[str, Any]]:
+    """Objects of a collection, of a list (older QuPath), of one feature or geometry."""
     if isinstance(content, dict):
         if content.get("type") == "FeatureCollection":
             content = content.get("features")
@@ -116,8 +122,7 @@ def features_of(content: Any, path: Path) -> list[dict[str, Any]]:
             content = [{"type": "Feature", "geometry": content, "properties": {}}]
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise ResultError(f"{path} is JSON but not GeoJSON: expected a FeatureCollection.")
-    # cells and tiles are exported into the same file; nobody drew them
-    return [item for item in content if object_type(item) == "annotation"]
+    return content
 
 
 def object_type(feature: dict[str, Any]) -> str:
@@ -155,7 +160,8 @@ def geometry_of(feature: dict[str, Any], path: Path) -> BaseGeometry:
     return geometry
 
 
-def _not_geojson(path: Path, error: Exception) -> ResultError:
+def not_geojson(path: Path, error: Exception) -> ResultError:
+    """The error of a file that is something else."""
     return ResultError(
         f"{path} is not GeoJSON ({reason_of(error)}). In QuPath: File, Export objects as GeoJSON."
     )

@@ -59,7 +59,8 @@ def maps_in(path: Path) -> InformMaps | None:
             f"{path.name!r} cannot be read as TIFF ({reason_of(error)}). Export it again."
         ) from error
     compartments: dict[str, int] = {}
-    tissue_page, categories = None, ()
+    tissue_page: int | None = None
+    categories: tuple[str, ...] = ()
     for number, text in enumerate(texts):
         if not _is_map(text):
             continue
