@@ -54,8 +54,8 @@ def write_geojson(
 
     A cell's name is its ``cell_id``. Its metadata hold that, the ``slide_id``, and the phenotype
     that it has here, by which `macprox.review.returned` tells corrections. Its own id is a UUID
-    made of slide and cell, the same every time. Every number of the table is a measurement, to six digits;
-    where it is not known, it is left out.
+    made of slide and cell, the same every time. Every number of the table is a measurement, to six
+    digits; where it is not known, it is left out.
 
     Parameters
     ----------
