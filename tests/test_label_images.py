@@ -14,8 +14,10 @@ import small_runs
 from macprox.errors import SlideError
 from macprox.image.kernels import nearest_label
 from macprox.io.inform_maps import maps_in
-from macprox.io.label_file import nuclei_beside_cells, open_label_file
+from macprox.io.label_file import find_label_file, nuclei_beside_cells, open_label_file
+from macprox.regions import RegionParameters
 from macprox.segment.paired import NucleiOfCells, overlap_rows
+from macprox.slide import file_of_slide
 
 LUNG = "lung_inform_set4"
 FIHC4 = "inform_component_fihc4/FIHC4__0929309_HP_IM3_2"
@@ -151,6 +153,18 @@ def test_inform_s_nuclei_are_those_of_its_cell_table(shared_data, field):
     off = np.median(np.array(middle) - said, axis=1)
     assert abs(off[0] + 1.25) < 0.2  # its x lies 1.25 px to the right, in both fields
     assert abs(off[1]) < 0.5
+
+
+def test_inform_s_files_of_a_field_are_found_beside_its_component_image(tmp_path):
+    pattern, slide_id = str(tmp_path / "{slide_id}_binary_seg_maps.tif"), "F1_component_data"
+    own = tmp_path / "F1_component_data_binary_seg_maps.tif"
+    assert file_of_slide(pattern, slide_id) == own
+    field = tmp_path / "F1_binary_seg_maps.tif"
+    field.touch()
+    assert file_of_slide(pattern, slide_id) == find_label_file(pattern, slide_id) == field
+    assert RegionParameters(tumour=pattern).tumour_file(slide_id) == field
+    own.touch()
+    assert file_of_slide(pattern, slide_id) == own  # the slide's whole name goes first
 
 
 # --- whole runs ----------------------------------------------------------------------------------

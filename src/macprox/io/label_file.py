@@ -22,7 +22,7 @@ from macprox.io.inform_maps import (
 from macprox.io.ome_zarr import describe_ome_zarr, is_zarr, listed_labels
 from macprox.io.slide_names import is_tiff, slide_id_of
 from macprox.io.tiff import describe_tiff
-from macprox.slide import PixelSource
+from macprox.slide import PixelSource, file_of_slide
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def find_label_file(pattern: str, slide_id: str, key: str = "labels") -> Path:
     SlideError
         If there is none, or several in a folder.
     """
-    path = Path(pattern.replace("{slide_id}", slide_id))
+    path = file_of_slide(pattern, slide_id)
     if not path.is_dir() or is_zarr(path):
         if not path.exists():
             raise SlideError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macprox.errors import StudyError
+from macprox.slide import file_of_slide
 
 FOUND, ABSENT = "auto", "none"  # the two words ``tumour`` may be; anything else is a file
 
@@ -91,10 +92,10 @@ class RegionParameters:
         """The drawn tumour of a slide; None where it is found or absent."""
         if self.tumour in (FOUND, ABSENT):
             return None
-        return Path(self.tumour.replace("{slide_id}", slide_id))
+        return file_of_slide(self.tumour, slide_id)
 
     def exclusions_file(self, slide_id: str) -> Path | None:
         """The drawn exclusions of a slide, if any."""
         if self.exclusions is None:
             return None
-        return Path(self.exclusions.replace("{slide_id}", slide_id))
+        return file_of_slide(self.exclusions, slide_id)
