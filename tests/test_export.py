@@ -1,15 +1,26 @@
 """What leaves macprox can be read by others, and is harmless in a spreadsheet."""
 
 import json
+import uuid
 
 import numpy as np
 import pandas as pd
 import pytest
+import shapely.geometry
 
-from macprox.exports.geojson import phenotype_colours, write_geojson
+import macprox as mp
+import small_runs
+from macprox.exports import outlines
+from macprox.exports.geojson import write_geojson
 from macprox.exports.text import write_csv
 from macprox.io.spreadsheet import without_formulas
 from macprox.io.tables import read_cells
+from macprox.phenotype.colours import phenotype_colours
+
+
+def read(path) -> list[dict]:
+    return json.loads(path.read_text(encoding="utf-8"))["features"]
+
 
 STATISTICS = pd.DataFrame({"statistic": ["g"], "value": [-0.5], "reason": [None]})
 
@@ -63,6 +74,11 @@ def test_cells_are_points_in_pixels_with_class_and_distances(cells, tmp_path):
     assert first["geometry"] == {"type": "Point", "coordinates": [0.5, 2.0]}
     assert first["properties"]["objectType"] == "detection"
     assert first["properties"]["classification"]["name"] == "CD68+"
+    assert first["properties"]["metadata"] == {
+        "cell_id": "1",
+        "slide_id": "a",
+        "phenotype": "CD68+",
+    }
     assert first["properties"]["measurements"] == {
         "tumour_border_distance_um": -12.5,
         "nearest_tumour_um": 1.0,
@@ -82,7 +98,85 @@ def test_no_cells_is_still_geojson(cells, tmp_path):
     assert json.loads(path.read_text()) == {"type": "FeatureCollection", "features": []}
 
 
-def test_each_phenotype_has_its_colour():
-    colours = phenotype_colours(pd.Series(["a", "b", "c", "Other"]))
-    assert len(set(colours.values())) == 5
-    assert colours["Other"] == (160, 160, 160)
+def test_a_phenotype_has_its_own_colour_or_a_grey_one(cells, tmp_path):
+    colours = {"CD68+": "#d1450b", "=1+1": "#56a8d8"}
+    features = read(write_geojson(cells, 0.5, tmp_path / "c.geojson", colours))
+    found = [feature["properties"]["classification"]["color"] for feature in features]
+    assert found == [[0xD1, 0x45, 0x0B], [0x56, 0xA8, 0xD8], [127, 127, 127]]
+
+
+# --- outlines ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    slide = small_runs.write_slide(folder / "a.ome.tif")
+    study = small_runs.write_study(folder / "study.toml")
+    with small_runs.without_reports():
+        ended = small_runs.macprox("run", slide, "--study", study, "--out", folder / "out", "-q")
+    assert ended.code == 0, ended.err
+    return mp.open_result(folder / "out" / "slides" / "a")
+
+
+def test_cells_are_outlined_with_class_id_and_nucleus(result, tmp_path, monkeypatch):
+    monkeypatch.setattr(outlines, "TILE_PX", 256)  # several tiles, and cells across their seams
+    (path,) = mp.export(result, "geojson", tmp_path)
+    features, cells = read(path), result.cells().set_index("cell_id")
+    assert len(features) == len(cells) > 500
+    assert {feature["properties"]["objectType"] for feature in features} == {"cell"}
+    colours = phenotype_colours(
+        list(result.study.phenotypes), "Tumour", result.study.proximity.macrophages
+    )
+    for feature in features:
+        properties = feature["properties"]
+        cell = cells.loc[int(properties["name"])]
+        assert properties["metadata"] == {
+            "cell_id": properties["name"],
+            "slide_id": "a",
+            "phenotype": cell["phenotype"],
+        }
+        assert properties["classification"]["name"] == cell["phenotype"]
+        red, green, blue = properties["classification"]["color"]
+        assert f"#{red:02x}{green:02x}{blue:02x}" == colours[cell["phenotype"]]
+        outline = shapely.geometry.shape(feature["geometry"])
+        assert outline.area * 0.25 == pytest.approx(cell["cell_area_um2"])
+        nucleus = feature.get("nucleusGeometry")
+        assert (nucleus is not None) == cell["has_nucleus"]
+        middle = shapely.geometry.shape(nucleus or feature["geometry"]).centroid
+        assert (middle.x / 2, middle.y / 2) == pytest.approx((cell["x_um"], cell["y_um"]))
+        assert properties["measurements"]["mean_cd68_cell"] == pytest.approx(
+            cell["mean_cd68_cell"], rel=1e-5
+        )
+    assert len({feature["id"] for feature in features}) == len(features)
+    assert str(uuid.UUID(features[0]["id"])) == features[0]["id"]
+
+
+def test_what_is_a_measurement_and_what_is_none(result, tmp_path):
+    (path,) = mp.export(result, "geojson", tmp_path)
+    measured = {name for feature in read(path) for name in feature["properties"]["measurements"]}
+    assert {"nearest_tumour_um", "tumour_border_distance_um", "cell_area_um2"} <= measured
+    assert "n_tumour_20um" in measured
+    assert not measured & {"cell_id", "anchor_px", "x_um", "y_um", "lesion_id", "cd68_positive"}
+
+
+def test_tiles_do_not_show_in_the_outlines(result, monkeypatch):
+    ids = result.cells()["cell_id"].to_numpy()
+    found = {}
+    for side in (256, 2048):
+        monkeypatch.setattr(outlines, "TILE_PX", side)
+        parts = list(outlines.cell_outlines(result, ids))
+        found[side] = {
+            i: cell.wkb
+            for part in parts
+            for i, cell in zip(part.cell_id.tolist(), shapely.normalize(part.cells), strict=True)
+        }
+        assert len(parts) == (1 if side == 2048 else 9)
+    assert found[256] == found[2048]
+    assert len(found[256]) == len(ids)
+
+
+def test_only_cells_of_the_table_are_outlined(result):
+    ids = result.cells()["cell_id"].to_numpy()[5:8]
+    (part,) = outlines.cell_outlines(result, ids)
+    assert part.cell_id.tolist() == sorted(ids)

@@ -1,6 +1,8 @@
 """Regions leave in pixels and come back in micrometres, unchanged; drawn ones are understood."""
 
+import gzip
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ import shapely
 from shapely import MultiPolygon
 
 from macprox.errors import ResultError
-from macprox.io.drawn_areas import read_drawn
+from macprox.io import geojson
+from macprox.io.drawn_areas import excluded_beside, read_drawn
 from macprox.io.geojson import geometry_from_um, geometry_to_um
 from macprox.io.region_files import read_artefacts, read_regions, write_regions
 from macprox.regions import Regions
@@ -241,3 +244,88 @@ def test_a_drawn_region_is_no_result_and_pixel_sizes_must_agree(save, regions, t
     write_regions(tmp_path / "r.geojson", regions, 0.5)
     with pytest.raises(ResultError, match=r"pixels of 0\.5 um, expected 0\.25"):
         read_regions(tmp_path / "r.geojson", 0.25)
+
+
+# --- what QuPath writes --------------------------------------------------------------------------
+
+
+def test_derived_classes_are_read_from_their_names(save):
+    derived = feature(ring(0, 0, 10), classification={"names": ["Tumor", "core"]})
+    path = save(collection(derived, feature(ring(50, 0, 10), "Stroma: CD3")))
+    drawn = read_drawn(path, 1.0, "tumour")
+    assert drawn.area.area == 100
+    assert drawn.by_reason[0][0] == "Tumor: core"
+
+
+@pytest.mark.parametrize("name", ["Non-tumor", "Peritumoural", "non tumour", "Tumor-free tissue"])
+def test_what_says_that_it_is_no_tumour_is_none(save, name):
+    path = save(collection(feature(ring(0, 0, 10), name), feature(ring(50, 0, 20), "Tumor")))
+    assert read_drawn(path, 1.0, "tumour").area.area == 400
+
+
+def test_a_class_is_chosen_by_its_name(save):
+    path = save(collection(feature(ring(0, 0, 10), "Nest"), feature(ring(50, 0, 20), "Tumor")))
+    assert read_drawn(path, 1.0, "tumour", name="nest").area.area == 100
+    with pytest.raises(ResultError, match=r"no annotation of class 'Bed', but Nest \(1\), Tumor"):
+        read_drawn(path, 1.0, "tumour", name="Bed")
+
+
+def test_a_file_of_the_tumour_says_what_to_leave_out_too(save):
+    necrosis = feature(ring(2, 2, 3), "Necrosis", metadata={"reason": "middle"})
+    ignored = feature(ring(80, 0, 5), "Ignore*")
+    path = save(collection(feature(ring(0, 0, 10), "Region 1"), necrosis, ignored))
+    assert read_drawn(path, 1.0, "tumour").area.area == 100  # one class is left, whatever its name
+    found = excluded_beside(path, 1.0)
+    assert [reason for reason, _ in found.by_reason] == ["middle", "Ignore*"]
+    assert found.area.area == 34
+    plain = save(collection(feature(ring(0, 0, 10), "Tumor")))
+    assert excluded_beside(plain, 1.0) is None
+    with pytest.raises(ResultError, match=r"has only areas to leave out: Necrosis \(1\)"):
+        read_drawn(save(collection(necrosis)), 1.0, "tumour")
+
+
+def test_ellipses_planes_holes_and_locks_are_areas_like_others(save):
+    round_ = ring(0, 0, 10) | {"isEllipse": True, "plane": {"c": -1, "z": 0, "t": 0}}
+    outer, hole = ring(50, 0, 10)["coordinates"][0], ring(52, 2, 5)["coordinates"][0]
+    two = {"type": "MultiPolygon", "coordinates": [[outer, hole], ring(80, 0, 2)["coordinates"]]}
+    core = feature(ring(0, 0, 300), objectType="tmaCore", isMissing=True)
+    path = save(collection(feature(round_, "Tumor", isLocked=True), feature(two, "Tumor"), core))
+    assert read_drawn(path, 1.0, "tumour").area.area == 100 + 75 + 4
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"id": "PathCellObject"},
+        {"properties": {"object_type": "cell"}},
+        {"properties": {"objectType": "tile"}},
+    ],
+)
+def test_objects_of_older_qupath_that_nobody_drew_are_left_out(save, cell):
+    drawn = {"type": "Feature", "id": "PathAnnotationObject", "geometry": ring(0, 0, 10)}
+    other = {"type": "Feature", "geometry": ring(50, 0, 10), "properties": {}, **cell}
+    assert read_drawn(save([drawn, other]), 1.0, "tumour").area.area == 100
+    second = drawn | {"geometry": ring(50, 0, 10)}  # control
+    assert read_drawn(save([drawn, second]), 1.0, "tumour").area.area == 200
+
+
+def test_packed_files_are_unpacked_whatever_their_name(tmp_path, monkeypatch):
+    text = json.dumps(feature(ring(0, 0, 10))).encode()
+    path = tmp_path / "a.geojson"
+    path.write_bytes(gzip.compress(text))
+    assert read_drawn(path, 1.0, "tumour").area.area == 100
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("slide.geojson", text)
+        archive.writestr("readme.txt", "x")
+    assert read_drawn(path, 1.0, "tumour").area.area == 100
+    monkeypatch.setattr(geojson, "MOST_UNPACKED_BYTES", 20)
+    with pytest.raises(ResultError, match=r"not GeoJSON \(more than 0 GB when unpacked\)"):
+        read_drawn(path, 1.0, "tumour")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "x")
+    with pytest.raises(ResultError, match="a zip archive with 0 GeoJSON files in it, not one"):
+        read_drawn(path, 1.0, "tumour")
+    for damaged in (gzip.compress(text)[:-9], b"\x1f\x8bnothing", b"PK\x03\x04nothing"):
+        path.write_bytes(damaged)
+        with pytest.raises(ResultError, match="is not GeoJSON"):
+            read_drawn(path, 1.0, "tumour")

@@ -89,6 +89,10 @@ def test_a_method_that_cannot_be_imported_is_told():
     [
         ({"method": "labels"}, "labels = None and method = 'labels' do not go together"),
         ({"labels": "a.tif"}, "labels = 'a.tif' and method = 'unet' do not go together"),
+        ({"cell_labels": "a.tif"}, "it needs labels, and labels_are = "),
+        ({"label_page": 1}, "label_page is a page of the file that labels names; give labels"),
+        ({"cell_label_page": 1}, "that cell_labels names; give cell_labels"),
+        ({"method": "labels", "labels": "a", "label_page": -1}, "label_page counts from 0"),
         ({"model": "a.pt"}, "model is for learned methods; 'unet' has no model"),
         ({"method": "stardist", "model_pixel_size_um": 0.0}, "must be a positive number"),
     ],
@@ -103,6 +107,9 @@ def test_files_of_the_segmentation_are_relative_to_the_study(tmp_path):
     for method, key in (("labels", "labels"), ("stardist", "model")):
         study = Study.from_text(text.format(method, key), folder=tmp_path)
         assert getattr(study.segmentation, key) == str(tmp_path / "here" / "a")
+    both = text.format("labels", "labels") + 'cell_labels = "here/b"\n'
+    study = Study.from_text(both, folder=tmp_path)
+    assert study.segmentation.cell_labels == str(tmp_path / "here" / "b")
 
 
 # --- label images --------------------------------------------------------------------------------
@@ -125,12 +132,40 @@ def test_a_label_image_is_found_by_pattern_or_in_a_folder(tmp_path):
         find_label_file(str(tmp_path), "s4")
 
 
-def test_only_one_plane_of_integers_is_a_label_image(tmp_path):
-    tifffile.imwrite(tmp_path / "f.tif", np.zeros((32, 32), np.float32))
-    with pytest.raises(SlideError, match=r"1 channels of float32; a label image is one plane"):
-        open_label_file(tmp_path / "f.tif", "nuclei")
-    tifffile.imwrite(tmp_path / "c.tif", np.zeros((2, 32, 32), np.uint16), photometric="minisblack")
-    with pytest.raises(SlideError, match="2 channels of uint16"):
+def read_all(file) -> np.ndarray:
+    return file.read(slice(0, file.shape[0]), slice(0, file.shape[1]))
+
+
+def test_floats_are_labels_where_they_are_whole_numbers(tmp_path):
+    labels = np.zeros((32, 32), np.float32)
+    labels[3:9, 4:9] = 7
+    tifffile.imwrite(tmp_path / "f.tif", labels)
+    pixels = read_all(open_label_file(tmp_path / "f.tif", "nuclei"))
+    assert pixels.dtype.kind == "i"
+    np.testing.assert_array_equal(pixels, labels)
+    for odd in (0.5, np.nan, np.inf):
+        labels[0, 0] = odd
+        tifffile.imwrite(tmp_path / "f.tif", labels)
+        with pytest.raises(SlideError, match=rf"holds the value {odd:g}; in a label image every"):
+            read_all(open_label_file(tmp_path / "f.tif", "nuclei"))
+
+
+def test_of_several_pages_one_is_chosen_by_number(tmp_path):
+    pages = np.zeros((2, 32, 32), np.uint16)
+    pages[1, 4:9, 4:9] = 3
+    tifffile.imwrite(tmp_path / "c.tif", pages, photometric="minisblack")
+    with pytest.raises(SlideError, match=r"2 pages: 0 \('Channel 0'\), 1 .*label_page = 0"):
+        open_label_file(tmp_path / "c.tif", "nuclei")
+    with pytest.raises(SlideError, match=r"has no page 2; it has 0 \('Channel 0'\), 1"):
+        open_label_file(tmp_path / "c.tif", "nuclei", page=2)
+    for page in (0, 1):
+        file = open_label_file(tmp_path / "c.tif", "nuclei", page=page)
+        np.testing.assert_array_equal(read_all(file), pages[page])
+
+
+def test_a_picture_of_labels_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "c.tif", np.zeros((32, 32, 3), np.uint8), photometric="rgb")
+    with pytest.raises(SlideError, match="is a picture in colour; a label image has one plane"):
         open_label_file(tmp_path / "c.tif", "nuclei")
 
 

@@ -27,6 +27,10 @@ class DamageError(SlideError):
         self.place = place
 
 
+class ColourError(SlideError):
+    """A colour picture where grey planes were expected."""
+
+
 class PixelSizeError(MacproxError, ValueError):
     """Micrometres per pixel are missing, contradictory or anisotropic."""
 

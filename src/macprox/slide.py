@@ -88,6 +88,17 @@ class PixelSource(Protocol):
         ...
 
 
+def file_of_slide(pattern: str, slide_id: str) -> Path:
+    """A file beside a slide, ``{slide_id}`` in its name being the slide's id.
+
+    inForm calls the pixels of a field ``X_component_data.tif`` and all else of it
+    ``X_binary_seg_maps.tif`` and the like: of such a slide the id is X where that file exists.
+    """
+    field, path = slide_id.removesuffix("_component_data"), pattern.replace("{slide_id}", slide_id)
+    of_field = Path(pattern.replace("{slide_id}", field))
+    return of_field if of_field.exists() and not Path(path).exists() else Path(path)
+
+
 @dataclass(frozen=True)
 class ArraySource:
     """Pixels that are in memory already: ``(c, y, x)``."""

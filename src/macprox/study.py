@@ -185,7 +185,7 @@ class Study:
             if file is not None and not file.is_file():
                 raise StudyError(
                     f"regions.{key} names {str(file)!r} for slide {slide.slide_id!r}, but there is "
-                    "no such file. Give a GeoJSON file, or leave the key out."
+                    "no such file. Give GeoJSON or a mask, or leave the key out."
                 )
 
     def _channel_users(self) -> Iterator[tuple[str, str]]:
@@ -215,6 +215,7 @@ class Study:
         segmentation = dataclasses.replace(
             self.segmentation,
             labels=absolute(self.segmentation.labels),
+            cell_labels=absolute(self.segmentation.cell_labels),
             model=absolute(self.segmentation.model),
         )
         return dataclasses.replace(self, segmentation=segmentation, regions=regions, cohort=cohort)

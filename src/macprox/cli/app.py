@@ -11,8 +11,8 @@ from macprox import __version__
 
 # As a person meets them, not as the modules beside this one are imported.
 ORDER = (
-    "demo", "inspect", "init", "run", "status", "review", "update", "sensitivity", "calibrate",
-    "cohort", "stats", "export", "simulate", "doctor",
+    "demo", "inspect", "init", "run", "status", "review", "corrections", "update", "sensitivity",
+    "calibrate", "cohort", "stats", "export", "simulate", "doctor",
 )  # fmt: skip
 
 

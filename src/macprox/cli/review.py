@@ -1,4 +1,4 @@
-"""`review`: the window, which an installed plugin brings."""
+"""`review`: the window, which an installed plugin brings; `corrections` made in QuPath."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from macprox.cli.app import app
+from macprox.cli.telling import say
 from macprox.errors import MacproxError
 from macprox.io.store import slide_folders
 
@@ -35,3 +36,29 @@ def review(
         "The review window needs napari, which is not installed. Install macprox with it: pip "
         'install "macprox[napari]".'
     )
+
+
+@app.command()
+def corrections(
+    slide: Annotated[Path, typer.Argument(help="results/slides/<slide_id>")],
+    cells: Annotated[
+        Path, typer.Argument(help="Exported cells (--to geojson), corrected in QuPath.")
+    ],
+    reviewer: Annotated[str, typer.Option("--reviewer", help="Who corrected them.")],
+    delete_missing: Annotated[
+        bool, typer.Option("--delete-missing", help="Cells that the file lacks are no cells.")
+    ] = False,
+) -> None:
+    """Take classes that were changed in QuPath into the slide's log of corrections."""
+    from macprox.results import open_result
+    from macprox.review.returned import take_back
+
+    result = open_result(slide)
+    found = take_back(result, cells, reviewer, delete_missing)
+    say(f"{found.n_relabelled} cells relabelled, {found.n_deleted} deleted, by {reviewer}.")
+    if found.n_unclassed:
+        say(f"{found.n_unclassed} cells have no class any more; they keep their phenotype.")
+    if found.n_lost:
+        say(f"{found.n_lost} changed cells are not where they were, and are left as they are.")
+    if found.n_relabelled or found.n_deleted:
+        say(f"To have the results with them: macprox update {result.folder.results}")

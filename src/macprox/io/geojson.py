@@ -7,9 +7,12 @@ pixel corners, as QuPath's are: (0, 0) is the outer corner of the first pixel. W
 
 from __future__ import annotations
 
+import gzip
 import json
+import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import shapely
@@ -18,6 +21,18 @@ from shapely.geometry.base import BaseGeometry
 
 from macprox.errors import ResultError, reason_of
 from macprox.regions.contours import as_multipolygon
+
+MOST_UNPACKED_BYTES = 2**31  # two million outlined cells
+_SUFFIXES = (".geojson", ".json")
+_UNREADABLE = (ValueError, EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, RuntimeError)
+_LEGACY_IDS = {
+    "PathAnnotationObject": "annotation",
+    "PathCellObject": "cell",
+    "PathDetectionObject": "detection",
+    "PathTileObject": "tile",
+    "PathRootObject": "root",
+    "TMACoreObject": "tmaCore",
+}
 
 
 def geometry_to_um(geometry: dict, pixel_size_um: float) -> MultiPolygon:
@@ -48,13 +63,38 @@ def load(path: Path) -> Any:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, which `parsed` understands."""
+    """The text of a file, which `parsed` understands; packed as ``.gz`` or ``.zip``, unpacked."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return _unpacked(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise ResultError(f"There is no file {path}; expected GeoJSON with drawn areas.") from None
-    except ValueError as error:  # not even text
-        raise _not_geojson(path, error) from None
+    except _UNREADABLE as error:  # not even text
+        raise not_geojson(path, error) from None
+
+
+def _unpacked(path: Path) -> bytes:
+    """What QuPath exports is packed by choice; known by its first bytes, whatever its name."""
+    with path.open("rb") as file:
+        start = file.read(4)
+        file.seek(0)
+        if start[:2] == b"\x1f\x8b":
+            with gzip.open(file) as packed:
+                return _bounded(packed)
+        if start != b"PK\x03\x04":
+            return file.read()
+        with zipfile.ZipFile(file) as archive:
+            names = [name for name in archive.namelist() if name.lower().endswith(_SUFFIXES)]
+            if len(names) != 1:
+                raise ValueError(f"a zip archive with {len(names)} GeoJSON files in it, not one")
+            with archive.open(names[0]) as packed:
+                return _bounded(packed)
+
+
+def _bounded(packed: IO[bytes] | gzip.GzipFile) -> bytes:
+    text = packed.read(MOST_UNPACKED_BYTES + 1)
+    if len(text) > MOST_UNPACKED_BYTES:
+        raise ValueError(f"more than {MOST_UNPACKED_BYTES >> 30} GB when unpacked")
+    return text
 
 
 def parsed(text: str, path: Path) -> Any:
@@ -62,11 +102,17 @@ def parsed(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # brackets within brackets within brackets
-        raise _not_geojson(path, error) from None
+        raise not_geojson(path, error) from None
 
 
 def features_of(content: Any, path: Path) -> list[dict[str, Any]]:
-    """Annotations of a collection, of a list (older QuPath), of one feature or geometry."""
+    """Annotations among `listed_features`."""
+    # cells and tiles are exported into the same file; nobody drew them
+    return [item for item in listed_features(content, path) if object_type(item) == "annotation"]
+
+
+def listed_features(content: Any, path: Path) -> list[dict[str, Any]]:
+    """Objects of a collection, of a list (older QuPath), of one feature or geometry."""
     if isinstance(content, dict):
         if content.get("type") == "FeatureCollection":
             content = content.get("features")
@@ -76,12 +122,19 @@ def features_of(content: Any, path: Path) -> list[dict[str, Any]]:
             content = [{"type": "Feature", "geometry": content, "properties": {}}]
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise ResultError(f"{path} is JSON but not GeoJSON: expected a FeatureCollection.")
-    # cells and tiles are exported into the same file; nobody drew them
-    return [
-        item
-        for item in content
-        if table_in(item, "properties").get("objectType", "annotation") == "annotation"
-    ]
+    return content
+
+
+def object_type(feature: dict[str, Any]) -> str:
+    """What kind of object QuPath says a feature is: annotation, cell, detection, tile, ...
+
+    Version 0.2 said it in the feature's id, 0.3 under another name; what says nothing is an
+    annotation, as for QuPath itself.
+    """
+    properties = table_in(feature, "properties")
+    said = properties.get("objectType") or properties.get("object_type")
+    legacy = _LEGACY_IDS.get(str(feature.get("id")), "annotation")
+    return said if isinstance(said, str) and said != "unknown" else legacy
 
 
 def table_in(content: dict[str, Any], key: str) -> dict[str, Any]:
@@ -107,7 +160,8 @@ def geometry_of(feature: dict[str, Any], path: Path) -> BaseGeometry:
     return geometry
 
 
-def _not_geojson(path: Path, error: Exception) -> ResultError:
+def not_geojson(path: Path, error: Exception) -> ResultError:
+    """The error of a file that is something else."""
     return ResultError(
         f"{path} is not GeoJSON ({reason_of(error)}). In QuPath: File, Export objects as GeoJSON."
     )

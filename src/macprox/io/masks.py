@@ -62,7 +62,7 @@ def read_mask(path: Path) -> np.ndarray:
             f"{path} has shape {pixels.shape}; a mask is one plane (y, x), or a picture in colour."
         )
     if not mask.any():
-        raise ResultError(f"{path} is 0 everywhere; pixels inside the window must be above 0.")
+        raise ResultError(f"{path} is 0 everywhere; pixels inside must be above 0.")
     return mask
 
 

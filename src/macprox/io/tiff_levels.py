@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tifffile import TiffFrame, TiffPage, TiffPageSeries
 
-from macprox.errors import SlideError
+from macprox.errors import ColourError, SlideError
 from macprox.io.tiff_tiles import Plane
 
 _MIN_IS_WHITE = 0
@@ -57,7 +57,7 @@ def _is_colour(page: TiffPage) -> bool:
 
 
 def _refuse_colour(path: Path) -> None:
-    raise SlideError(
+    raise ColourError(
         f"{path.name!r} is a colour (RGB, brightfield) image, not multiplex fluorescence. "
         f"Expected one greyscale plane per channel; export the unmixed channels instead."
     )

@@ -1,4 +1,4 @@
-"""One colour for one phenotype on every slide: in reports, in the viewer, in exported files."""
+"""One colour for one phenotype: in reports, in napari, in files for other programs."""
 
 from __future__ import annotations
 

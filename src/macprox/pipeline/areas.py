@@ -13,7 +13,8 @@ import shapely
 from shapely import MultiPolygon
 
 from macprox.edits import Corrections
-from macprox.io.drawn_areas import read_drawn
+from macprox.io.area_files import read_area, read_exclusions_beside
+from macprox.io.drawn_areas import Drawn
 from macprox.io.geojson import geometry_to_um
 from macprox.io.region_files import read_artefacts, read_regions
 from macprox.io.store import SlideFolder
@@ -85,12 +86,13 @@ class AreaFinder:
             The cells with the tumour's markers.
         """
         exclusions = [(event.after, event.reason) for event in corrections.drawn("exclusion")]
-        file = self._study.regions.exclusions_file(self._folder.slide_id)
+        slide_id, parameters = self._folder.slide_id, self._study.regions
+        file = parameters.exclusions_file(slide_id) or parameters.tumour_file(slide_id)
         tissue = self._tissue.get(
-            (exclusions, content_hash(file)), lambda: self._without_tumour(exclusions, file)
+            (exclusions, content_hash(file)), lambda: self._without_tumour(exclusions)
         )
         drawn = [event.after for event in corrections.drawn("tumour") if event.after]
-        file = self._study.regions.tumour_file(self._folder.slide_id)
+        file = parameters.tumour_file(slide_id)
         is_said = drawn or file is not None
         question = drawn, content_hash(file), None if is_said else carries_marker.tobytes()
         return self._placed.get(
@@ -98,18 +100,15 @@ class AreaFinder:
             lambda: self._place(self._with_tumour(tissue, drawn, carries_marker)),
         )
 
-    def _without_tumour(
-        self, exclusions: list[tuple[dict | None, str]], file: Path | None
-    ) -> Areas:
+    def _without_tumour(self, exclusions: list[tuple[dict | None, str]]) -> Areas:
         tissue = read_regions(self._folder.tissue, self._pixel_size_um)
         regions = replace(tissue, margin_um=self._study.regions.margin_um)
         messages: list[str] = []
         damaged = damaged_area(self._source)
         if not damaged.is_empty:
             regions = regions.with_exclusion(damaged, DAMAGED)
-        if file is not None:
-            shape = tuple(self._source["shape"])
-            found = read_drawn(file, self._pixel_size_um, "exclusion", shape)
+        found = self._left_out()
+        if found is not None:
             messages += found.messages
             for reason, area in found.by_reason:
                 regions = regions.with_exclusion(area, reason)
@@ -122,6 +121,15 @@ class AreaFinder:
                 regions = regions.with_exclusion(area, reason)
         return Areas(regions, messages)
 
+    def _left_out(self) -> Drawn | None:
+        """From the file of exclusions; where none is named, from the tumour's."""
+        regions, slide_id = self._study.regions, self._folder.slide_id
+        size_um, shape = self._pixel_size_um, tuple(self._source["shape"])
+        file, beside = regions.exclusions_file(slide_id), regions.tumour_file(slide_id)
+        if file is not None:
+            return read_area(file, size_um, "exclusion", shape)
+        return None if beside is None else read_exclusions_beside(beside, size_um, shape)
+
     def _with_tumour(self, tissue: Areas, drawn: list[dict], carries_marker: np.ndarray) -> Areas:
         file = self._study.regions.tumour_file(self._folder.slide_id)
         if drawn:
@@ -130,7 +138,8 @@ class AreaFinder:
             return Areas(regions, tissue.messages)
         if file is not None:
             shape = tuple(self._source["shape"])
-            found = read_drawn(file, self._pixel_size_um, "tumour", shape)
+            name = self._study.regions.tumour_class
+            found = read_area(file, self._pixel_size_um, "tumour", shape, name)
             regions = tissue.regions.with_tumour(found.area, "file", f"Drawn in {file.name}.")
             return Areas(regions, [*tissue.messages, *found.messages])
         regions = _with_found_tumour(self._study, tissue.regions, self._xy_um, carries_marker)

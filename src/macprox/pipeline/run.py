@@ -17,7 +17,7 @@ from macprox.io.store import SlideFolder
 from macprox.pipeline.analysis import analyse_slide, review_facts
 from macprox.pipeline.artefacts import find_artefacts
 from macprox.pipeline.damage import allowed_damage, with_remedy
-from macprox.pipeline.labelling import segmentation_files
+from macprox.pipeline.label_images import segmentation_files
 from macprox.pipeline.marks import (
     analysis_mark,
     check_segmented,
@@ -208,6 +208,7 @@ def _facts(done: Segmented) -> dict[str, object]:
         "unmeasured_px": done.unmeasured_px,
         "tile_px": done.core_px,
         "n_left_out": done.n_left_out,
+        "n_without_cell": done.n_without_cell,
         "views": None if done.views is None else done.views.to_dict(),
         "body_thresholds": {
             name: value if value < float("inf") else None
@@ -218,13 +219,15 @@ def _facts(done: Segmented) -> dict[str, object]:
 
 def _left_out(manifest: dict[str, Any]) -> list[str]:
     """What a person should know of a label image that was given."""
-    n = manifest.get("segmentation", {}).get("n_left_out", 0)
-    if not n:
-        return []
-    return [
-        f"{n} values of the label image reach over more than {MAX_EXTENT_UM:g} um and were left "
-        "out: a number that is used for several objects, or no cell."
-    ]
+    facts, told = manifest.get("segmentation", {}), []
+    if n := facts.get("n_left_out", 0):
+        told.append(
+            f"{n} values of the label image reach over more than {MAX_EXTENT_UM:g} um and were "
+            "left out: a number that is used for several objects, or no cell."
+        )
+    if n := facts.get("n_without_cell", 0):
+        told.append(f"{n} nuclei of the label image lie in no cell of the other and were left out.")
+    return told
 
 
 def _source(slide: Slide, study: Study) -> dict[str, object]:

@@ -13,7 +13,8 @@ import zarr
 from macprox.image.tiles import Box, Tile
 from macprox.io.labels import ranks
 from macprox.io.store import LABEL_NAMES, SlideFolder
-from macprox.pipeline.labelling import Labeller, look_at_labels, open_given
+from macprox.pipeline.label_images import look_at_labels, open_given
+from macprox.pipeline.labelling import Labeller
 from macprox.pipeline.options import RunOptions
 from macprox.pipeline.survey import load_survey
 from macprox.pipeline.views import ViewJob
@@ -91,9 +92,9 @@ def check_seams(
             views = ViewJob.of(labeller, survey)
             job, halo_px = _ViewAgain(views, folder), _halo_px(views.tiles(tile_px))
         else:
-            file = open_given(study.segmentation, slide)
-            if file is not None:
-                given = look_at_labels(file, slide, tile_px, place, options)
+            images = open_given(study.segmentation, slide)
+            if images is not None:
+                given = look_at_labels(images, slide, tile_px, place, options)
                 labeller = replace(labeller, given=given)
             ranked = cells["anchor_px"].to_numpy(np.uint64)
             job, halo_px = _Again(labeller, folder, ranked), _halo_px(labeller.tiles(tile_px))

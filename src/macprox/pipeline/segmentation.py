@@ -15,7 +15,8 @@ from macprox.io.label_runs import write_label_runs
 from macprox.io.labels import CHUNK_PX
 from macprox.io.store import SlideFolder
 from macprox.measure import cell_table, measure_tile
-from macprox.pipeline.labelling import GivenObjects, Labeller, look_at_labels, open_given
+from macprox.pipeline.label_images import GivenImages, GivenObjects, look_at_labels, open_given
+from macprox.pipeline.labelling import Labeller
 from macprox.pipeline.memory import give_back_freed, give_back_models
 from macprox.pipeline.naming import TileNames, label_runs, name_labels
 from macprox.pipeline.options import RunOptions
@@ -47,6 +48,8 @@ class Segmented:
     body_thresholds : dict of str to float
     n_left_out : int
         Values of a given label image that were no object.
+    n_without_cell : int
+        Given nuclei that lie in no given cell, and were left out.
     views : SeamCounts or None
         How far the tiles of a learned segmenter disagreed.
     squares : Squares
@@ -61,6 +64,7 @@ class Segmented:
     body_thresholds: dict[str, float]
     squares: Squares
     n_left_out: int = 0
+    n_without_cell: int = 0
     views: SeamCounts | None = None
 
 
@@ -152,6 +156,7 @@ def segment_slide(
             SquareGrid.of(slide), len(slide.channels), zip(cores, parts, strict=True)
         ),
         n_left_out=0 if given is None else given.n_left_out,
+        n_without_cell=0 if given is None else given.n_without_cell,
         views=views,
     )
 
@@ -163,10 +168,11 @@ def _labelled_already(
 
     With an exact method there are none.
     """
-    file, views = open_given(labeller.parameters, labeller.slide), None
+    images, views = open_given(labeller.parameters, labeller.slide), None
     if is_learned(labeller.parameters.method):
         job = ViewJob.of(labeller, survey)
         file, views = label_by_views(job, core_px, place, options)
-    if file is None:
+        images = GivenImages(file)
+    if images is None:
         return None, None
-    return look_at_labels(file, labeller.slide, core_px, place, options), views
+    return look_at_labels(images, labeller.slide, core_px, place, options), views

@@ -149,15 +149,15 @@ def _grown(
     """Measurements of cells grown less or more around the nuclei that are there."""
     source = ledger.manifest["source"]
     segmentation = study.segmentation
-    if segmentation.labels_are == "cells":
+    if segmentation.cells_are_given:
         raise ResultError("the cells were given as they are: nothing is grown")
     slide = reopen_slide(source, folder.slide_id)
     if slide.fingerprint != source["fingerprint"]:
         raise SlideError(f"{source['path']} is not the slide that was analysed")
     expansion_um = max(segmentation.expansion_um + change_um, 0.0)
     changed = replace(
-        segmentation, method="labels", labels=str(folder.labels), labels_are="nuclei", model=None,
-        model_pixel_size_um=None,
+        segmentation, method="labels", labels=str(folder.labels), label_page=None,
+        model=None, model_pixel_size_um=None,
         expansion_um=expansion_um,
     )  # fmt: skip
     scratch = SlideFolder(folder.work / "varied" / folder.slide_id)

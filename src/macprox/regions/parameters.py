@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macprox.errors import StudyError
+from macprox.slide import file_of_slide
 
 FOUND, ABSENT = "auto", "none"  # the two words ``tumour`` may be; anything else is a file
 
@@ -23,9 +24,13 @@ class RegionParameters:
     ----------
     tumour : str
         ``"auto"``: found from the tumour-marker cells. ``"none"``: this tissue has no tumour.
-        Otherwise a GeoJSON file of drawn regions; ``{slide_id}`` in its name is replaced.
+        Otherwise a file of the region: GeoJSON, a mask or inForm's segmentation maps;
+        ``{slide_id}`` in its name is replaced.
+    tumour_class : str or None
+        Which class or tissue category of that file is the tumour, where its name does not say so.
     exclusions : str or None
-        GeoJSON file of regions to leave out (folds, necrosis), likewise.
+        File of regions to leave out (folds, necrosis), likewise. None: those of the tumour's
+        GeoJSON whose class says so ("Ignore*", "Necrosis").
     exclude_artefacts : bool
         Leave out what is found out of focus, saturated, folded or under debris, too. By default
         it is flagged, and the headline is told with and without it.
@@ -52,6 +57,7 @@ class RegionParameters:
     """
 
     tumour: str = FOUND
+    tumour_class: str | None = None
     exclusions: str | None = None
     exclude_artefacts: bool = False
     smoothing_um: float = 20.0
@@ -67,6 +73,11 @@ class RegionParameters:
             raise StudyError(
                 "regions.tumour is empty; expected 'auto', 'none' or the name of a GeoJSON file."
             )
+        if self.tumour_class is not None and self.tumour in (FOUND, ABSENT):
+            raise StudyError(
+                f"regions.tumour_class is a class of the file that regions.tumour names, found "
+                f"tumour = {self.tumour!r}; give the file."
+            )
         for name in POSITIVE:
             value = getattr(self, name)
             if not value > 0:
@@ -81,10 +92,10 @@ class RegionParameters:
         """The drawn tumour of a slide; None where it is found or absent."""
         if self.tumour in (FOUND, ABSENT):
             return None
-        return Path(self.tumour.replace("{slide_id}", slide_id))
+        return file_of_slide(self.tumour, slide_id)
 
     def exclusions_file(self, slide_id: str) -> Path | None:
         """The drawn exclusions of a slide, if any."""
         if self.exclusions is None:
             return None
-        return Path(self.exclusions.replace("{slide_id}", slide_id))
+        return file_of_slide(self.exclusions, slide_id)

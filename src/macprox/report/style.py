@@ -1,4 +1,4 @@
-"""One look for every figure: small, quiet, and one colour for one phenotype on every slide."""
+"""One look for every figure: small and quiet. Colours of cells: `macprox.phenotype.colours`."""
 
 from __future__ import annotations
 

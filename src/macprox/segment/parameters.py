@@ -61,6 +61,10 @@ class SegmentationParameters:
         shape. ``{slide_id}`` in its name is replaced; a folder is searched for the slide's id.
     labels_are : "nuclei" or "cells"
         What the label image shows. Cells are kept as they are; nothing is grown.
+    cell_labels : str or None
+        A second label image, of cells, where ``labels`` shows their nuclei; named likewise.
+    label_page, cell_label_page : int or None
+        Which page (or channel) of each file, from 0, where it has several.
     model : str or None
         With a learned method: the file or folder of its weights. Not given, they must be in the
         method's own store; nothing is ever downloaded.
@@ -78,6 +82,9 @@ class SegmentationParameters:
     method: str = "unet"
     labels: str | None = None
     labels_are: Literal["nuclei", "cells"] = "nuclei"
+    cell_labels: str | None = None
+    label_page: int | None = None
+    cell_label_page: int | None = None
     model: str | None = None
     model_pixel_size_um: float | None = None
     nucleus_diameter_um: float = 8.0
@@ -92,9 +99,28 @@ class SegmentationParameters:
                 f"labels = {self.labels!r} and method = {self.method!r} do not go together: the "
                 f"method {GIVEN!r} needs labels, the name of a label image, and no other takes it."
             )
+        self._check_given()
         for name in ("model", "model_pixel_size_um"):
             if getattr(self, name) is not None and not is_learned(self.method):
                 raise StudyError(f"{name} is for learned methods; {self.method!r} has no model.")
         if self.model_pixel_size_um is not None:
             _require_positive(self, "model_pixel_size_um")
         _require_positive(self, "nucleus_diameter_um", "min_nucleus_area_um2", "expansion_um")
+
+    @property
+    def cells_are_given(self) -> bool:
+        """Whether a label image shows the cells, so that nothing is grown."""
+        return self.labels_are == "cells" or self.cell_labels is not None
+
+    def _check_given(self) -> None:
+        if self.cell_labels is not None and (self.labels is None or self.labels_are == "cells"):
+            raise StudyError(
+                "cell_labels is the label image of cells beside one of nuclei: it needs labels, "
+                'and labels_are = "nuclei".'
+            )
+        for page, file in (("label_page", "labels"), ("cell_label_page", "cell_labels")):
+            number = getattr(self, page)
+            if number is not None and getattr(self, file) is None:
+                raise StudyError(f"{page} is a page of the file that {file} names; give {file}.")
+            if number is not None and number < 0:
+                raise StudyError(f"{page} counts from 0, found {number}.")

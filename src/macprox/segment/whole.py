@@ -74,7 +74,7 @@ def given_halo_um(extent_um: float, parameters: SegmentationParameters) -> float
 
     Once to see a core's objects whole, once more to see those whole that compete with them.
     """
-    if parameters.labels_are == "cells":
+    if parameters.cells_are_given:
         return max(2 * extent_um, extent_um + nuclei.halo_um(parameters))
     return _with_cells_um(2 * extent_um + 2 * parameters.expansion_um, parameters)
 
@@ -139,11 +139,11 @@ def cells_around(
     slide_shape, pixel_size_um = slide
     cell_labels = grow_cells(nucleus_labels, parameters.expansion_um, pixel_size_um)
     if body_marker is None:
-        return _named(nucleus_labels, cell_labels, outer, slide_shape)
+        return named_by_anchors(nucleus_labels, cell_labels, outer, slide_shape)
     found = bodies.macrophage_bodies(
         nucleus_labels, cell_labels, body_marker, (outer, pixel_size_um), parameters.macrophages
     )
-    return _named(nucleus_labels, found.cells, outer, slide_shape, found.clump)
+    return named_by_anchors(nucleus_labels, found.cells, outer, slide_shape, found.clump)
 
 
 def given_cells(
@@ -161,16 +161,17 @@ def given_cells(
     stained = label_nuclei(stain, slide[1], statistics, parameters)
     min_area_px = parameters.min_nucleus_area_um2 / slide[1] ** 2
     nucleus_labels = nuclei_of_cells(cell_labels, stained, min_area_px)
-    return _named(nucleus_labels, cell_labels, outer, slide[0])
+    return named_by_anchors(nucleus_labels, cell_labels, outer, slide[0])
 
 
-def _named(
+def named_by_anchors(
     nucleus_labels: np.ndarray,
     cell_labels: np.ndarray,
     outer: Box,
     slide_shape: tuple[int, int],
     clump: np.ndarray | None = None,
 ) -> TileLabels:
+    """Nuclei and cells ``(y, x)`` int32 that share their labels, and where they begin."""
     anchor_px = anchors(cell_labels, outer, slide_shape[1])
     of_nucleus = anchors(nucleus_labels, outer, slide_shape[1])
     has_nucleus = np.flatnonzero(of_nucleus >= 0)

@@ -14,9 +14,8 @@ from shapely import MultiPolygon
 
 from macprox.celltable import centroids_um
 from macprox.errors import TableError, WindowError
-from macprox.io.drawn_areas import read_drawn
+from macprox.io.area_files import read_area
 from macprox.io.fingerprint import content_fingerprint
-from macprox.io.masks import is_mask_name, read_mask
 from macprox.io.slide_names import unique_slide_ids
 from macprox.io.tables import (
     SAMPLE_FILE,
@@ -35,7 +34,7 @@ from macprox.pipeline.given.classes import (
 )
 from macprox.pipeline.given.request import SLIDE_ID, STRATUM_COLUMNS, TableRequest, file_of
 from macprox.pipeline.marks import GIVEN_FORMAT
-from macprox.regions import Regions, place_by_lesion, polygons_from_mask
+from macprox.regions import Regions, place_by_lesion
 from macprox.study import Study
 from macprox.window.border import zone_of
 
@@ -197,9 +196,7 @@ class _Areas:
     def _area(self, file: Path | None, kind: str) -> MultiPolygon:
         if file is None:
             return MultiPolygon()
-        if is_mask_name(file):
-            return polygons_from_mask(read_mask(file), self.pixel_size_um)
-        return read_drawn(file, self.pixel_size_um, kind).area
+        return read_area(file, self.pixel_size_um, kind).area
 
 
 def _located(cells: pd.DataFrame, regions: Regions, slide_id: str) -> pd.DataFrame:
