@@ -44,7 +44,7 @@ def circles(xy, scale=1.0):
     from spatialdata.models import ShapesModel
     from spatialdata.transformations import Scale
 
-    frame = geopandas.GeoDataFrame({"radius": 1.0}, geometry=shapely.points(xy))
+    frame = geopandas.GeoDataFrame({"radius": [1.0] * len(xy)}, geometry=shapely.points(xy))
     transformations = {"global": Scale([scale, scale], axes=("x", "y"))}
     return ShapesModel.parse(frame, transformations=transformations)
 
@@ -119,15 +119,15 @@ def test_a_table_with_positions_needs_no_spatialdata(tmp_path, monkeypatch):
 
 
 def test_several_tables_are_asked_about(tmp_path):
-    tables = {"cells": table_of(spatial=XY), "nuclei": table_of(spatial=XY, cell_type="Tum")}
+    tables = {"of_cells": table_of(spatial=XY), "of_nuclei": table_of(spatial=XY, cell_type="Tum")}
     path = saved(tmp_path, shapes={"cells": circles(XY)}, tables=tables)
     with pytest.raises(
-        TableError, match="several tables, 'cells', 'nuclei': name one with --table"
+        TableError, match="several tables, 'of_cells', 'of_nuclei': name one with --table"
     ):
         read_cells(path, pixel_size_um=1)
     with pytest.raises(TableError, match="has no table 'spots'"):
         read_cells(path, mapping=ColumnMapping(table="spots"), pixel_size_um=1)
-    cells = read_cells(path, mapping=ColumnMapping(table="nuclei"), pixel_size_um=1)
+    cells = read_cells(path, mapping=ColumnMapping(table="of_nuclei"), pixel_size_um=1)
     assert cells["phenotype"].tolist() == ["Tum"] * 3
 
 
