@@ -13,6 +13,7 @@ import shapely
 from macprox.errors import TableError
 from macprox.exports.geojson import write_geojson
 from macprox.io.tables import ColumnMapping, gate_of_text, read_cells, read_given
+from small_runs import macprox
 
 PX = 0.5
 NAMED = ColumnMapping(phenotype="kind")
@@ -447,3 +448,23 @@ def test_zarr_without_a_table_is_refused(tmp_path):
         file.write_bytes(b"{torn")
     with pytest.raises(TableError, match="is no zarr group"):
         read_cells(tmp_path / "s.zarr")
+
+
+def test_inspect_tells_what_is_recognised_and_what_is_missing(tmp_path, shared_data):
+    path = shared_data / "imports/mcmicro/exemplar-001--unmicst_cell.csv.gz"
+    (one,) = json.loads(macprox("inspect", path, "--json").out)
+    assert (one["format"], one["cells"], one["unit"]) == ("MCMICRO", 11201, "pixels")
+    assert one["positions"] == ["X_centroid", "Y_centroid"]
+    assert "ECAD" in one["intensities"]
+    assert [text.split("?")[0].split(" in ")[0] for text in one["needs"]] == [
+        "which column is the phenotype", "positions",
+    ]  # fmt: skip
+    text = "Image,Object type,Class,TMA core,Centroid X µm,Centroid Y µm\ns.tif,Cell,CD68,A-1,1,1\n"
+    ended = macprox("inspect", save(tmp_path, text))
+    assert ended.code == 0
+    for fact in ("QuPath", "µm", "Image (1)", "TMA core (1)", "CD68 1"):
+        assert fact in ended.out
+    (one,) = json.loads(macprox("inspect", save(tmp_path, "a,b\n1,2\n"), "--json").out)
+    assert one["needs"][0].startswith("no table of a known tool")
+    ended = macprox("inspect", save(tmp_path, "", "empty.csv"))
+    assert (ended.code, ended.err.count("\n")) == (2, 1)

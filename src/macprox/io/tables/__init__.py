@@ -1,5 +1,6 @@
 """Cell tables made by other tools: recognised by content, units read and never guessed."""
 
+from macprox.io.tables.description import describe, is_table_name
 from macprox.io.tables.gates import Gate, gate_of_text, on_scale, read_gates
 from macprox.io.tables.mapping import ColumnMapping
 from macprox.io.tables.positivity import signs_of
@@ -11,7 +12,9 @@ __all__ = [
     "ColumnMapping",
     "Gate",
     "GivenCells",
+    "describe",
     "gate_of_text",
+    "is_table_name",
     "on_scale",
     "read_cells",
     "read_foreign_sheet",

@@ -25,7 +25,7 @@ def mcmicro(header: Header) -> Layout | None:
         return None
     if header.find("transcript counts"):
         return None
-    is_histocat = header.find("imageid") is not None and "position" in x
+    is_histocat = bool(header.find("imageid") and cell_id and "position" in x)
     return Layout(
         tool="histoCAT" if is_histocat else "MCMICRO",
         x=(x,),
