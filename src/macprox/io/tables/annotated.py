@@ -22,7 +22,17 @@ from macprox.io.tables.text import Header
 NAMES = "obs_names"
 _KEYS = ("spatial", "X_spatial", "spatial_um", "spatial_px", "centroid", "centroids")
 X, Y = "obsm spatial x", "obsm spatial y"
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, IndexError)
+# What h5py, zarr and their codecs raise for a damaged file; SystemError is blosc's.
+DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    AttributeError,
+    IndexError,
+    SystemError,
+)
 
 Group = Any  # h5py.Group or zarr.Group: both are mappings with attributes
 Access = Callable[[], AbstractContextManager[Group]]
@@ -67,7 +77,7 @@ def open_anndata(access: Access, path: Path, positions: pd.DataFrame | None = No
             obs = element(group["obs"])
             markers = [str(name) for name in element(group["var"]).index] if "var" in group else []
             found = _positions(group, element, len(obs)) if positions is None else positions
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise TableError(
             f"{path} is no AnnData (HDF5 or zarr) that can be read: {reason_of(error)}."
         ) from None
@@ -87,7 +97,16 @@ def _reader(path: Path) -> Callable[[Any], Any]:
         raise TableError(
             f'Reading {path.name} needs anndata: pip install "macprox[anndata]".'
         ) from None
-    return read_elem
+
+    def element(stored: Any) -> Any:
+        try:
+            return read_elem(stored)
+        except Exception as error:
+            if type(error).__name__ != "IORegistryError":  # anndata does not export its class
+                raise
+            raise ValueError(reason_of(error)) from None
+
+    return element
 
 
 def _positions(group: Group, element: Callable[[Any], Any], n: int) -> pd.DataFrame | None:
@@ -198,7 +217,7 @@ class _Store:
                 is_dense = hasattr(group["X"], "shape")
                 values = group["X"] if is_dense else element(group["X"])
                 found = [values[:, place] for place in places]
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise TableError(f"{self.path}: X cannot be read: {reason_of(error)}.") from None
         dense = [one.toarray().ravel() if hasattr(one, "toarray") else one for one in found]
         return dict(zip(names, map(np.asarray, dense), strict=True))

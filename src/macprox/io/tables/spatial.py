@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 
 from macprox.errors import TableError, reason_of
-from macprox.io.tables.annotated import Group, open_anndata
+from macprox.io.tables.annotated import DAMAGE, Group, open_anndata
 from macprox.io.tables.layout import Unit, unit_in
 from macprox.io.tables.mapping import listed
 from macprox.io.tables.opened import Opened
-
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, IndexError)
 
 
 def open_store(path: Path, table: str | None = None) -> Opened:
@@ -58,7 +56,7 @@ def _group(path: Path) -> Group:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="zarr")
             return zarr.open_group(str(path), mode="r")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise TableError(f"{path} is no zarr group that can be read: {reason_of(error)}.") from None
 
 
@@ -118,7 +116,7 @@ def _centroids(path: Path, keys: pd.DataFrame) -> pd.DataFrame:
                 found.index = found.index.astype(str)
                 of_rows = found.reindex(keys.loc[rows, instance])[["x", "y"]]
                 xy[rows] = of_rows.to_numpy(dtype=float)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise TableError(
             f"{path}: the elements of its table cannot be read: {reason_of(error)}."
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import re
 import zipfile
 import zlib
@@ -22,6 +23,8 @@ _INFORM_SUFFIX = re.compile(r"_cell_seg_data$", re.IGNORECASE)
 _SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?[\s;,]*', re.IGNORECASE)
 _SAMPLE_BYTES = 1 << 16
 _NUMBER = "ImageNumber"
+# RuntimeError: an archive with a password, or of a kind that Python does not read
+_TORN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _BINARY = {b"\x89HDF": "an HDF5 file (.h5ad?)", _ZIP: "a zip archive (.xlsx?)"}
@@ -80,7 +83,7 @@ def read_start(path: Path, n_bytes: int = 64) -> bytes:
             return file.read(n_bytes)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except _TORN as error:
         raise TableError(f"{path} cannot be read: {reason_of(error)}.") from None
 
 
@@ -100,7 +103,7 @@ def read_header(path: Path) -> Header:
             sample = file.read(_SAMPLE_BYTES)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except _TORN as error:
         raise TableError(f"{path} cannot be read: {reason_of(error)}.") from None
     if first[:4] in _BINARY or b"\0" in first:
         what = _BINARY.get(first[:4], "a binary file")
@@ -162,7 +165,7 @@ def read_columns(header: Header, columns: Sequence[str]) -> pd.DataFrame:
         return table[places].set_axis(asked, axis="columns").astype(object)
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=asked, dtype=object)
-    except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+    except (pd.errors.ParserError, UnicodeDecodeError, *_TORN) as error:
         raise TableError(f"{header.path} is damaged: {reason_of(error)}.") from None
 
 
@@ -204,28 +207,23 @@ def read_bytes(path: Path) -> bytes:
     try:
         with _open(path) as file:
             return file.read()
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except _TORN as error:
         raise TableError(f"{path} is damaged: {reason_of(error)}.") from None
 
 
 def _open(path: Path) -> IO[bytes]:
-    file: IO[bytes] = path.open("rb")
-    start = file.read(4)
-    file.seek(0)
-    if start == _ZIP and len(names := _members(path)) == 1:
-        file.close()
-        return zipfile.ZipFile(path).open(names[0])
-    if start[:2] == _GZIP or path.suffix.lower() == ".gz":
-        file.close()
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return file
-
-
-def _members(path: Path) -> list[str]:
-    """The files in a zip archive: QuPath packs one; a workbook has a dozen."""
-    try:
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == _ZIP:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile:
-        return []
+            if len(names := _members(archive)) == 1:
+                return io.BytesIO(archive.read(names[0]))
+    if start[:2] == _GZIP or path.suffix.lower() == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    """The files in an archive: QuPath packs one; a workbook has a dozen."""
+    names = archive.namelist()
     return [name for name in names if not name.endswith("/") and "__MACOSX" not in name]
