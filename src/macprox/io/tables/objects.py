@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +52,8 @@ def open_objects(data: bytes, path: Path) -> Opened:
         If it is no GeoJSON, or has no object but annotations.
     """
     try:
-        content = json.loads(data)
+        with _without_collection():
+            content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise TableError(f"{path} is not GeoJSON ({reason_of(error)}).") from None
     features = _features(content, path)
@@ -96,12 +100,12 @@ class _Objects:
 
     @property
     def header(self) -> Header:
-        metadata: dict[str, None] = {}
-        measured: dict[str, None] = {}
+        metadata: dict[str, Any] = {}
+        measured: dict[str, Any] = {}
         for feature in self.features:
             said = _table(feature, "properties")
-            metadata.update(dict.fromkeys(_table(said, "metadata")))
-            measured.update(dict.fromkeys(_measurements(said)))
+            metadata.update(_table(said, "metadata"))
+            measured.update(_measurements(said))
         own = ("Object ID", "Object type", "Name", "Classification", X, Y)
         columns = dict.fromkeys((*own, *map(str, metadata), *map(str, measured)))
         if "cell_id" not in columns and self._are_numbers_of_cells():
@@ -183,10 +187,8 @@ def _centroids(features: list[dict[str, Any]], path: Path) -> np.ndarray:
     try:
         if rings:
             outlines = [geometries[i]["coordinates"][0] for i in rings]
-            lengths = [len(outline) for outline in outlines]
-            xy = np.array([point[:2] for outline in outlines for point in outline], dtype=float)
-            indices = np.repeat(np.arange(len(rings)), lengths)
-            shapes[rings] = shapely.polygons(shapely.linearrings(xy, indices=indices))
+            indices = np.repeat(np.arange(len(rings)), [len(outline) for outline in outlines])
+            shapes[rings] = shapely.polygons(shapely.linearrings(_flat(outlines), indices=indices))
         if points:
             xy = np.array([geometries[i]["coordinates"][:2] for i in points], dtype=float)
             shapes[points] = shapely.points(xy)
@@ -197,6 +199,27 @@ def _centroids(features: list[dict[str, Any]], path: Path) -> np.ndarray:
     shapes[missing] = None
     _require_geometries(shapes, path)
     return shapely.get_coordinates(shapely.centroid(shapes))
+
+
+def _flat(outlines: list[list[list[float]]]) -> np.ndarray:
+    """All points of all outlines, ``(n, 2)``; a third coordinate is left out."""
+    n_points = sum(map(len, outlines))
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(outlines)), dtype=float)
+    if len(flat) == 2 * n_points:
+        return flat.reshape(-1, 2)
+    return np.array([point[:2] for outline in outlines for point in outline], dtype=float)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Garbage is not looked for among the lists of a file: a third of the time, or less."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _geometry(feature: dict[str, Any]) -> dict[str, Any]:
