@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import shapely
 
+import small_runs
 from macprox.errors import TableError
 from macprox.exports.geojson import write_geojson
 from macprox.io.tables import ColumnMapping, gate_of_text, read_cells, read_given
 from small_runs import macprox
 
 PX = 0.5
-NAMED = ColumnMapping(phenotype="kind")
 
 
 def save(folder, text, name="table.csv"):
@@ -41,6 +41,8 @@ def first(cells, *names):
          "s.tif,,CD68,A-1,A-1,Polygon,3,4", ["s", "A-1", 1.5, 2, "CD68"]),
         ("Image\tObject ID\tObject type\tName\tClassification\tParent\tROI\tCentroid X\tCentroid Y",
          "s.tif\tab-1\tCell\t\tCD68\tRoot\tPolygon\t3\t4", ["s", "1", 1.5, 2, "CD68"]),
+        ("Sample Name,Phenotype,Cell ID,Cell X Position (microns),Cell Y Position (microns)",
+         "s.im3,Mac,1,3,4", ["s", "s", 3, 4, "Mac"]),
         # HALO: pixels, or what the header says
         ("Image Location,Analysis Region,Algorithm Name,Object Id,XMin,XMax,YMin,YMax,"
          "CD68 (Opal 520) Positive Classification,CD8 Positive Classification",
@@ -401,6 +403,23 @@ def test_gates_are_held_to_x(stored, how):
     assert cells["mean_cd8_cell"].tolist() == [0, 7]
 
 
+@pytest.mark.parametrize(
+    ("name", "how", "n_slides", "n_cells"),
+    [
+        ("imports/mcmicro/scimap_example_data.csv.gz", {"gates": ("CD68=500",)}, 1, None),
+        ("tables/crc_reg009A_codex_celesta_fullmarkers.csv.gz", {}, 1, 2434),
+        ("tables/skin_csm_mif_cells.csv.gz", {"slide": "Subject_Names"}, 1, 21499),
+    ],
+)
+def test_files_of_other_groups_are_read(shared_data, name, how, n_slides, n_cells):
+    gates = tuple(map(gate_of_text, how.get("gates", ())))
+    mapping = ColumnMapping(slide=how.get("slide"), gates=gates)
+    cells = read_cells(shared_data / name, mapping=mapping, pixel_size_um=0.5)
+    assert cells["slide_id"].nunique() == n_slides
+    assert n_cells is None or len(cells) == n_cells
+    assert cells["phenotype"].nunique() > 1
+
+
 def test_scimap_s_example_has_its_positions_in_columns(shared_data):
     path = shared_data / "imports/h5ad/scimap_example.h5ad"
     with pytest.raises(TableError, match="in pixels"):
@@ -408,6 +427,31 @@ def test_scimap_s_example_has_its_positions_in_columns(shared_data):
     cells = read_cells(path, pixel_size_um=1)
     assert len(cells) == 3029
     assert (cells["phenotype"] == "Tumor CD30+").sum() == 245
+
+
+def test_positions_in_depth_are_refused(stored):
+    flat = read_cells(stored(annotated(xy=[[1, 2, 7], [3, 4, 7]])), pixel_size_um=1)
+    assert flat["x_um"].tolist() == [1, 3]
+    with pytest.raises(TableError, match="expected 2 rows of x and y"):
+        read_cells(stored(annotated(xy=[[1, 2, 7], [3, 4, 8]]), "deep"), pixel_size_um=1)
+
+
+def test_steinbock_s_anndata_has_its_positions_in_columns(stored):
+    obs = {"Image": "P1_001.tiff", "Object": [1, 2], "centroid-0": [4, 5], "centroid-1": [30, 40]}
+    mapping = ColumnMapping(gates=(gate_of_text("CD68=2"),))
+    cells = read_cells(stored(annotated(obs, xy=None)), mapping=mapping, pixel_size_um=1)
+    assert cells[["slide_id", "x_um", "y_um", "phenotype"]].to_numpy().tolist() == [
+        ["P1_001", 30.5, 4.5, "CD68+"], ["P1_001", 40.5, 5.5, "Other"],
+    ]  # fmt: skip
+
+
+def test_anndata_and_a_folder_become_results(stored, steinbock, tmp_path):
+    request = ("--source", "CD68+", "--target", "CD68-", "--pixel-size", 1, "--quiet", "-o")
+    path = stored(annotated({"Area": [1, 2]}))
+    with small_runs.without_reports():
+        for given, gate in ((path, "CD68=2"), (steinbock, "CD68=15")):
+            ended = macprox("stats", given, "--gate", gate, *request, tmp_path / given.stem)
+            assert ended.code == 0, ended.err
 
 
 def test_damaged_anndata_is_one_sentence(stored, tmp_path):

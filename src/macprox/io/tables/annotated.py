@@ -120,7 +120,8 @@ def _positions(group: Group, element: Callable[[Any], Any], n: int) -> pd.DataFr
     if isinstance(found, pd.DataFrame):
         said = unit_of_both(*map(str, found.columns[:2])) or said
     xy = np.asarray(found, dtype=float)
-    if xy.ndim != 2 or xy.shape[0] != n or xy.shape[1] < 2:
+    is_flat = xy.ndim == 2 and xy.shape[0] == n and xy.shape[1] >= 2
+    if not is_flat or (n and np.ptp(xy[:, 2:], axis=0).any()):  # a z that is the same is none
         raise ValueError(f"obsm[{key!r}] is {xy.shape}, expected {n} rows of x and y")
     end = f" {said}" if said else ""
     return pd.DataFrame({X + end: xy[:, 0], Y + end: xy[:, 1]})

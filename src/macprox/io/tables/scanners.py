@@ -35,7 +35,10 @@ def macprox(header: Header) -> Layout | None:
 
 def inform(header: Header) -> Layout | None:
     """Akoya inForm, phenoptr and phenoptrReports."""
-    x, y = header.find("cell x position"), header.find("cell y position")
+    x, y = (
+        header.find(*(f"cell {axis} position{unit}" for unit in ("", " microns", " um", " pixels")))
+        for axis in "xy"
+    )
     if x is None or y is None:
         return None
     sample, slide = header.find("sample name"), header.find("slide id")
@@ -59,7 +62,7 @@ def _inform_unit(header: Header) -> Unit | None:
     """inForm writes all lengths of a table in one unit and names it beside areas only."""
     words = {word for column in header.columns for word in plain(column).split()}
     is_px = bool(words & {"pixels", "megapixel"})
-    is_um = bool(words & {"microns", "micron"}) or "square mm" in " ".join(
+    is_um = bool(words & {"microns", "micron", "um"}) or "square mm" in " ".join(
         plain(column) for column in header.columns
     )
     if is_px == is_um:
