@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from macprox.errors import TableError
+from macprox.errors import TableError, shortened
 from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.mapping import listed
 from macprox.io.tables.text import Header, plain
@@ -86,7 +86,8 @@ def phenotype_column(header: Header, has_gates: bool = False) -> str | None:
     gates = ""
     if not candidates and (measured := intensities_of(header)):
         some = [one.marker for one in measured.values()]
-        gates = f' Or give gates for its intensities ({listed(some)}): --gate "{some[0]}=VALUE".'
+        first = shortened(some[0], 32)
+        gates = f' Or give gates for its intensities ({listed(some)}): --gate "{first}=VALUE".'
     raise TableError(
         f"{header.path}: which column is the phenotype? {found}. Name it with --phenotype; it has "
         f"{listed(header.columns)}.{gates}"

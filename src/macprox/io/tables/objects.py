@@ -21,6 +21,8 @@ from macprox.io.tables.text import Header
 
 X, Y = "Centroid X px", "Centroid Y px"  # as QuPath's tables call them
 _GEOMETRIES = ("nucleusGeometry", "geometry")  # the first that is there counts
+# What numpy and shapely raise for coordinates that are words, too few or too large.
+_WRONG = (ValueError, TypeError, KeyError, IndexError, OverflowError)
 # Before 0.3 QuPath's objects had their type as their id.
 _OLD_TYPES = {
     "PathAnnotationObject": "annotation",
@@ -194,11 +196,15 @@ def _centroids(features: list[dict[str, Any]], path: Path) -> np.ndarray:
             shapes[points] = shapely.points(xy)
         if others:
             shapes[others] = shapely.from_geojson([json.dumps(geometries[i]) for i in others])
-    except (shapely.errors.GEOSException, ValueError, TypeError, KeyError, IndexError) as error:
+    except (shapely.errors.GEOSException, *_WRONG) as error:
         raise TableError(f"{path}: a geometry is not GeoJSON ({reason_of(error)}).") from None
     shapes[missing] = None
     _require_geometries(shapes, path)
-    return shapely.get_coordinates(shapely.centroid(shapes))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by name
+        middle = shapely.centroid(shapes)
+    xy, is_there = np.full((len(features), 2), np.nan), ~shapely.is_empty(middle)
+    xy[is_there] = shapely.get_coordinates(middle[is_there])
+    return xy
 
 
 def _flat(outlines: list[list[list[float]]]) -> np.ndarray:

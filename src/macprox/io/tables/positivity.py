@@ -21,6 +21,7 @@ _SIGNED = re.compile(
     rf"(?P<sign>[{_PLUS}{_MINUS}])[\s,;|/&]*",
     re.IGNORECASE,
 )
+_LONGEST_NAME = 1000  # the pattern takes the square of it
 _YES = {"1", "1.0", "true", "t", "yes", "y", "pos", "positive", "+", "high", "hi"}
 _NO = {"0", "0.0", "false", "f", "no", "n", "neg", "negative", "-", "low", "lo"}
 _NOBODY = {"", "other", "others", "other+", "none", "na", "nan", "n/a"}
@@ -43,6 +44,8 @@ def signs_of(text: str) -> dict[str, bool] | None:
     >>> signs_of("CK+CD8-"), signs_of("HLA-DR+ CD3-"), signs_of("T-cell")
     ({'CK': True, 'CD8': False}, {'HLA-DR': True, 'CD3': False}, None)
     """
+    if len(text) > _LONGEST_NAME:
+        return None
     found: dict[str, bool] = {}
     at = 0
     while match := _SIGNED.match(text, at):

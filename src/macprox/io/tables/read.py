@@ -174,6 +174,8 @@ def _read_one(
     intensities = gated_intensities(header, mapping.gates)
     if opened.own is not None and not mapping.of_cells:
         found = _own(opened.own(facts), path, facts)
+        if not intensities:
+            return found
         table = opened.columns([one.column for one in intensities])
         return replace(found, cells=with_intensities(found.cells, table, intensities, path))
     layout = layout_of(header, mapping, opened.layout)
