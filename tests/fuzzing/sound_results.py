@@ -52,6 +52,10 @@ TABLES = {
     "halo.csv": "Image Location,Analysis Region,Object Id,XMin,XMax,YMin,YMax,CD68 Positive,"
     "CK Positive\nC:\\x\\a.tif,L1,1,0,10,0,8,1,0\nC:\\x\\a.tif,L1,2,20,30,5,9,0,1\n",
     "mcmicro.csv": "CellID,X_centroid,Y_centroid,phenotype\n1,10.5,20\n2,30,40\n",
+    "cellprofiler.csv": "Image,Image,Nuclei,Nuclei,Nuclei,Nuclei\nImageNumber,Metadata_Sample,"
+    "ObjectNumber,AreaShape_Center_X,AreaShape_Center_Y,Classify_CD68\n1,S1,1,3,4,1\n2,S1,1,5,6,0\n",
+    "steinbock.csv": "Image,Object,area,centroid-0,centroid-1,cell_type\n"
+    "a_1.tiff,1,50,4,30,Tumour\n",
     "ours.csv": "slide_id,cell_id,x_um,y_um,phenotype\n007,1,10.5,20,Tumour\n007,2,3,4,CD68+\n",
 }
 SAMPLE_SHEET = "slide_id,patient,group,age\na,P1,early,50\nb,P1,early,50\nc,P2,late,\n"
@@ -69,7 +73,11 @@ def texts() -> dict[str, tuple[Sample, ...]]:
     return {
         "study": (one("study.toml", STUDY),),
         "rules": tuple(one("rule", rule) for rule in RULES),
-        "tables": (*(one(name, text) for name, text in TABLES.items()), _parquet_cells()),
+        "tables": (
+            *(one(name, text) for name, text in TABLES.items()),
+            one("cells.geojson", json.dumps(_detections(area, holes))),
+            _parquet_cells(),
+        ),
         "samples": (one("samples.csv", SAMPLE_SHEET),),
         "drawn": tuple(
             one(f"{name}.geojson", json.dumps(content))
@@ -101,6 +109,20 @@ def _collection(*areas: shapely.Geometry) -> dict:
         for number, area in enumerate(areas)
     ]
     return {"type": "FeatureCollection", "features": features}
+
+
+def _detections(*areas: shapely.Geometry) -> dict:
+    collection = _collection(*areas, areas[0].centroid)
+    for number, feature in enumerate(collection["features"]):
+        feature["nucleusGeometry"] = shapely.geometry.mapping(shapely.box(12, 12, 20, 20))
+        measured = {"CD68: Cell: Mean": 1.5}
+        listed = [{"name": name, "value": value} for name, value in measured.items()]
+        feature["properties"] |= {
+            "objectType": ("cell", "detection")[number % 2],
+            "metadata": {"cell_id": str(number + 1)},
+            "measurements": (measured, listed)[number % 2],
+        }
+    return collection
 
 
 def _cells() -> pd.DataFrame:

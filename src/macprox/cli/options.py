@@ -19,6 +19,14 @@ SlidesOrSheet = Annotated[
         "(.csv: slide_id, path).",
     ),
 ]
+SlidesOrTables = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SLIDES...",
+        help="Slide files, folders of slides, globs, http(s) addresses of OME-Zarr, or tables of "
+        "cells made by other tools.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder.")]
 PixelSize = Annotated[
     float | None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from macprox.cli.app import SOME_FAILED, USER_ERROR, app
-from macprox.cli.options import AsJson, Slides
+from macprox.cli.options import AsJson, Slides, SlidesOrTables
 from macprox.cli.telling import say
 from macprox.errors import MacproxError
 
@@ -19,23 +19,27 @@ if TYPE_CHECKING:
 
 
 @app.command()
-def inspect(slides: Slides, as_json: AsJson = False) -> None:
-    """Show format, size, pyramid, channels, pixel size and problems of slides."""
-    infos, damaged = _inspected(slides)
+def inspect(slides: SlidesOrTables, as_json: AsJson = False) -> None:
+    """Show format, size, pyramid, channels, pixel size and problems of slides; or what is
+    recognised in a table of cells, and what it needs."""
+    tables, others = _tables_apart(slides)
+    infos, damaged = _inspected(others) if others or not tables else ([], [])
+    described, undescribed = _described(tables)
+    facts = [*(_slide_facts(info) for info in infos), *described]
+    damaged += undescribed
     if as_json:
-        found = [_slide_facts(info) for info in infos]
-        found += [{"path": str(path), "error": reason} for path, reason in damaged]
+        found = facts + [{"path": str(path), "error": reason} for path, reason in damaged]
         say(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        for info in infos:
-            for name, value in _slide_facts(info).items():
-                shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        for one in facts:
+            for name, value in one.items():
+                shown = _joined(name, value) if isinstance(value, list) else value
                 say(f"{name:>18}  {shown if shown not in (None, '') else '-'}")
             say("")
     for _, reason in damaged:
         say(f"macprox: {reason}", err=True)
     if damaged:
-        raise typer.Exit(SOME_FAILED if infos else USER_ERROR)
+        raise typer.Exit(SOME_FAILED if facts else USER_ERROR)
 
 
 @app.command()
@@ -59,6 +63,31 @@ def init(
     named = " ".join(shlex.quote(slide) for slide in slides)
     say(f"Wrote {out}. Read it, correct it, then:")
     say(f"  macprox run {named} --study {shlex.quote(str(out))} --out results")
+
+
+def _joined(name: str, values: list[Any]) -> str:
+    return (" " if name == "needs" else ", ").join(map(str, values))  # these are sentences
+
+
+def _tables_apart(given: list[str]) -> tuple[list[Path], list[str]]:
+    """Tables of cells, and everything else."""
+    from macprox.io.tables import is_table_name
+
+    tables = [text for text in given if is_table_name(Path(text))]
+    return [Path(text) for text in tables], [text for text in given if text not in tables]
+
+
+def _described(tables: list[Path]) -> tuple[list[dict[str, Any]], list[tuple[Path | Url, str]]]:
+    from macprox.io.tables import describe
+
+    described: list[dict[str, Any]] = []
+    damaged: list[tuple[Path | Url, str]] = []
+    for path in tables:
+        try:
+            described.append(describe(path))
+        except MacproxError as error:
+            damaged.append((path, str(error)))
+    return described, damaged
 
 
 def _inspected(slides: list[str]) -> tuple[list[Any], list[tuple[Path | Url, str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,9 +13,16 @@ from macprox.cli.options import AsJson, Out, PixelSize, Quiet
 from macprox.cli.telling import say, say_done, watch
 from macprox.errors import MacproxError
 
+if TYPE_CHECKING:
+    from macprox.io.tables import Gate
+
 CLASS_HELP = (
     "a phenotype, several joined by 'or', or marker logic ('CD14+ CK-'); 'Name = ...' names it. "
     "May be repeated: several macrophage classes."
+)
+TABLES_HELP = (
+    "Cell tables made by other tools: CSV, TSV, GeoJSON, Parquet, .h5ad, zarr of AnnData or "
+    "SpatialData, a steinbock folder."
 )
 PHENOTYPE_HELP = "Column of the phenotype; repeated: columns of positivity (CD8+/CD8-, 1/0 ...)."
 FACT = "a fact of a slide, in the tables or in --samples."
@@ -24,12 +31,19 @@ SAMPLES_HELP = (
     "Sheet of slides, or of patients whom the tables name; its columns may be called as in "
     "--slide-column, --patient-column and --group-column."
 )
+GATE_HELP = (
+    "Above which intensity a marker is positive: 'CD68=1200', 'CD68=auto' (a proposal for each "
+    "slide) or 'CD68 = COLUMN > 1200'; may be repeated."
+)
+GATES_HELP = (
+    "Table of gates: marker, gate (and slide_id); or marker and a column a slide, as scimap's."
+)
 SLIDES_A_PROCESS = 8  # fewer do not repay the seconds that a process takes to start
 
 
 @app.command()
 def stats(
-    tables: Annotated[list[Path], typer.Argument(help="Cell tables made by other tools.")],
+    tables: Annotated[list[Path], typer.Argument(help=TABLES_HELP)],
     source: Annotated[list[str], typer.Option(help=f"Who looks for neighbours; {CLASS_HELP}")],
     target: Annotated[str, typer.Option(help="Who is looked for, likewise.")],
     out: Out = Path("results"),
@@ -46,6 +60,12 @@ def stats(
     sample_column: Annotated[
         list[str] | None, typer.Option(help="A covariate, likewise; may be repeated.")
     ] = None,
+    gate: Annotated[list[str] | None, typer.Option(help=GATE_HELP)] = None,
+    gates: Annotated[Path | None, typer.Option(help=GATES_HELP)] = None,
+    gate_scale: Annotated[
+        str, typer.Option(help="'table', or 'log1p': gates of log(1 + intensity), as scimap's.")
+    ] = "table",
+    table: Annotated[str | None, typer.Option(help="Which table of SpatialData.")] = None,
     also: Annotated[
         list[str] | None, typer.Option(help="Another class to name: 'Treg = FOXP3+ CD4+'.")
     ] = None,
@@ -65,7 +85,7 @@ def stats(
     columns = ColumnMapping(
         slide=slide_column, x=x, y=y, phenotype=tuple(phenotype or ()), roi=roi_column,
         tissue_category=tissue_column, patient=patient_column, group=group_column,
-        samples=tuple(sample_column or ()),
+        samples=tuple(sample_column or ()), gates=_gates(gate, gates, gate_scale), table=table,
     )  # fmt: skip
     request = TableRequest(
         tuple(source), target, _numbers(radii), seed=seed, window_file=window, samples=samples,
@@ -77,6 +97,13 @@ def stats(
     with watch(quiet) as watcher:
         done = write_tables(given, out, watcher, n_processes=_n_processes(len(given.slides)))
     say_done(done, out, as_json)
+
+
+def _gates(gate: list[str] | None, file: Path | None, scale: str) -> tuple[Gate, ...]:
+    from macprox.io.tables import gate_of_text, on_scale, read_gates
+
+    given = [gate_of_text(text) for text in gate or ()]
+    return on_scale([*given, *(read_gates(file) if file else ())], scale)
 
 
 def _n_processes(n_slides: int) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from macprox.errors import TableError, shortened
 from macprox.io.slide_names import slide_id_of
-from macprox.io.tables.layouts import Layout
+from macprox.io.tables.layout import Layout
 from macprox.io.tables.text import Header, numbers
 
 _IMAGE_SUFFIX = re.compile(r"[.,]im3$", re.IGNORECASE)  # comma: a table in a comma locale

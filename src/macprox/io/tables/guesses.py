@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from macprox.errors import TableError
+from macprox.errors import TableError, shortened
+from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.mapping import listed
 from macprox.io.tables.text import Header, plain
 
@@ -11,11 +12,13 @@ _PHENOTYPE_NAMES = (
     *("phenotype", "cell type", "celltype", "cell class", "classification", "class"),
     *("cell phenotype", "cellphenotype", "cell type name", "cluster name", "clustername"),
     *("detailed cell type", "broad cell type", "annotation", "lineage", "cluster"),
+    *("cell meta cluster", "cell types", "celltypes", "phenotypes", "cell phenotypes"),
 )
 # What tools and people call the image that a cell lies on, and a piece of it.
 _SLIDE_NAMES = (
     *("slide id", "slide", "slide name", "slideid", "image id", "image", "image name", "imageid"),
     *("sample id", "sample", "sample name", "sampleid", "file name", "filename"),
+    *("library id", "library", "libraryid"),
 )
 _FIELD_NAMES = (
     *("fov", "fov id", "fov name", "field", "roi", "roi id"),
@@ -66,19 +69,26 @@ def slide_column(header: Header, roi: str | None) -> str | None:
     return None
 
 
-def phenotype_column(header: Header) -> str:
-    """The column of the phenotype.
+def phenotype_column(header: Header, has_gates: bool = False) -> str | None:
+    """The column of the phenotype; None where gates take its place.
 
     Raises
     ------
     TableError
-        If none or several could be it.
+        If several could be it, or none and nobody gives gates.
     """
     candidates = [name for name in header.columns if plain(name) in _PHENOTYPE_NAMES]
     if len(candidates) == 1:
         return candidates[0]
+    if not candidates and has_gates:
+        return None
     found = f"{listed(candidates)} could be it" if candidates else "no column looks like it"
+    gates = ""
+    if not candidates and (measured := intensities_of(header)):
+        some = [one.marker for one in measured.values()]
+        first = shortened(some[0], 32)
+        gates = f' Or give gates for its intensities ({listed(some)}): --gate "{first}=VALUE".'
     raise TableError(
         f"{header.path}: which column is the phenotype? {found}. Name it with --phenotype; it has "
-        f"{listed(header.columns)}."
+        f"{listed(header.columns)}.{gates}"
     )

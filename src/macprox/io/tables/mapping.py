@@ -5,9 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from macprox.errors import TableError, shortened
 from macprox.io.tables.text import Header
+
+if TYPE_CHECKING:
+    from macprox.io.tables.gates import Gate
 
 FACTS = ("patient", "group")
 
@@ -29,6 +33,11 @@ class ColumnMapping:
         Facts of a slide, the same in each of its rows.
     samples : tuple of str
         Further facts of a slide, kept under their own names: covariates, survival.
+    gates : tuple of Gate
+        Where markers become positive (`gate_of_text`, `read_gates`); without a column of
+        phenotypes cells are called by the markers above their gates.
+    table : str, optional
+        Which table of a file that holds several (SpatialData).
     """
 
     x: str | None = None
@@ -41,6 +50,8 @@ class ColumnMapping:
     patient: str | None = None
     group: str | None = None
     samples: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    table: str | None = None
 
     @property
     def phenotypes(self) -> tuple[str, ...]:

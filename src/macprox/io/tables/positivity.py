@@ -9,7 +9,6 @@ import pandas as pd
 
 from macprox.celltable import OTHER, slug
 from macprox.errors import TableError, shortened
-from macprox.io.tables.layouts import positivity_marker
 from macprox.io.tables.text import plain
 
 Positivity = dict[str, np.ndarray]  # by marker: (n,) bool
@@ -22,9 +21,18 @@ _SIGNED = re.compile(
     rf"(?P<sign>[{_PLUS}{_MINUS}])[\s,;|/&]*",
     re.IGNORECASE,
 )
+_LONGEST_NAME = 1000  # the pattern takes the square of it
 _YES = {"1", "1.0", "true", "t", "yes", "y", "pos", "positive", "+", "high", "hi"}
 _NO = {"0", "0.0", "false", "f", "no", "n", "neg", "negative", "-", "low", "lo"}
 _NOBODY = {"", "other", "others", "other+", "none", "na", "nan", "n/a"}
+_BEFORE_MARKER = re.compile(
+    r"^(phenotype|is|has|pos|positive|expr|call|classify)[ ._-]+", re.IGNORECASE
+)
+_AFTER_MARKER = re.compile(
+    r"[ .(_-]*(?:Opal|Alexa|Positiv)|[ .]+\((?=[^)]*\) Positiv)|[ .(_-]+pos(?![a-z])|(?<=\w)\+"
+    r"|[ ._-]+(?:call|status)$",
+    re.IGNORECASE,
+)
 _MOST_CLASS = 3  # HALO grades positive cells weak, moderate, strong
 
 
@@ -36,6 +44,8 @@ def signs_of(text: str) -> dict[str, bool] | None:
     >>> signs_of("CK+CD8-"), signs_of("HLA-DR+ CD3-"), signs_of("T-cell")
     ({'CK': True, 'CD8': False}, {'HLA-DR': True, 'CD3': False}, None)
     """
+    if len(text) > _LONGEST_NAME:
+        return None
     found: dict[str, bool] = {}
     at = 0
     while match := _SIGNED.match(text, at):
@@ -44,6 +54,18 @@ def signs_of(text: str) -> dict[str, bool] | None:
             return None  # a contradiction is no name
         at = match.end()
     return found if found and at == len(text) else None
+
+
+def positivity_marker(column: str) -> str:
+    """The marker of a positivity column, spelled as in the column.
+
+    Examples
+    --------
+    >>> positivity_marker("CD3..Opal.570..Positive"), positivity_marker("phenotype_cd8")
+    ('CD3', 'cd8')
+    """
+    bare = _BEFORE_MARKER.sub("", column)
+    return _AFTER_MARKER.split(bare)[0] or column
 
 
 def of_names(names: pd.Series) -> Positivity:
@@ -132,7 +154,7 @@ def _no_call(column: str, value: str, path: object) -> TableError:
     return TableError(
         f"{path}: column {shortened(repr(column))} should say positive or negative (CD8+/CD8-, "
         f"1/0, TRUE/FALSE, pos/neg), but has {shortened(repr(value))}. For names of cell types "
-        "give that column alone as --phenotype; intensities need gates first."
+        "give that column alone as --phenotype; for intensities give gates with --gate."
     )
 
 

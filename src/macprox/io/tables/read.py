@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from macprox.celltable import OTHER, REQUIRED_COLUMNS, positive_column, validate
-from macprox.errors import TableError, reason_of, shortened
+from macprox.errors import TableError, shortened
 from macprox.io.slide_names import unique_slide_ids
 from macprox.io.tables import positivity
 from macprox.io.tables.cells import (
@@ -23,12 +23,19 @@ from macprox.io.tables.cells import (
     um_per_unit,
     with_ids,
 )
+from macprox.io.tables.derived import of_derived
 from macprox.io.tables.facts import facts_of, one_row_a_slide
-from macprox.io.tables.layouts import Layout, layout_of
+from macprox.io.tables.gates import Gate, gated_intensities, with_intensities
+from macprox.io.tables.gating import held_to, no_gates
+from macprox.io.tables.layout import Layout
+from macprox.io.tables.layouts import layout_of
 from macprox.io.tables.mapping import ColumnMapping, require_present
-from macprox.io.tables.text import Header, numbers, read_columns, read_header, table_stem
+from macprox.io.tables.opening import open_table
+from macprox.io.tables.text import Header, numbers, table_stem
 
 _POSITIVE_COLUMN = re.compile(r"(?P<marker>.+)_positive")
+# What QuPath lists beside cells; with "Path" or "Object" before 0.3.
+_NO_CELL = r"(?:Path)?(?:Annotation|Root|Image|TMA ?core|Tile)(?: ?object)?(?: \(image\))?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +50,14 @@ class GivenCells:
         By marker as the tables spell it, the column of the cells that says who is positive.
     facts : DataFrame
         One row a slide: ``slide_id`` and the fact columns that the mapping names, as text.
+    gates : DataFrame
+        ``slide_id`` and the columns of a result's gates, where the mapping has gates.
     """
 
     cells: pd.DataFrame
     markers: dict[str, str]
     facts: pd.DataFrame
+    gates: pd.DataFrame = field(default_factory=no_gates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +78,16 @@ def read_cells(
 ) -> pd.DataFrame:
     """Read one cell table out of the tables of any tool.
 
-    Recognised by their columns: macprox (CSV, Parquet), inForm (single fields, merges,
-    consolidated), QuPath, HALO, MCMICRO, histoCAT, and columns that are plainly called x and y.
+    Recognised by content: macprox, inForm (single fields, merges, consolidated), QuPath
+    (measurements, GeoJSON), HALO, MCMICRO, histoCAT, CellProfiler, steinbock, scikit-image's
+    regionprops, Xenium, CosMx, AnnData, SpatialData, and columns that are plainly called x and y.
     Anything else needs a mapping.
 
     Parameters
     ----------
     paths : path or iterable of paths
-        CSV, TSV (``.gz`` too) or Parquet.
+        CSV, TSV, GeoJSON (``.gz`` and ``.zip`` too), Parquet, ``.h5ad``, zarr of AnnData or
+        SpatialData, or a steinbock folder.
     mapping : ColumnMapping, optional
         Overrides what was recognised, column by column.
     pixel_size_um : float, optional
@@ -86,7 +98,8 @@ def read_cells(
     DataFrame
         ``slide_id, roi_id, cell_id, x_um, y_um, phenotype`` and, where the table has it,
         ``tissue_category``. A cell without a phenotype is ``"Other"``. Where markers are known,
-        from columns of positivity or from names such as ``"CK+CD8-"``, ``<marker>_positive``.
+        from columns of positivity, from names such as ``"CK+CD8-"`` or from gates of the mapping,
+        ``<marker>_positive``; with gates also ``mean_<marker>_cell`` (or ``_nucleus``).
         ``cell_id`` is the table's where that is a number and unique on the slide, else 1..N; then
         the table's own is kept in ``source_cell_id``. macprox's tables keep all their columns.
 
@@ -137,7 +150,15 @@ def read_given(
     _refuse_same_field(tables)
     markers = {name: column for one in tables for name, column in one.markers.items()}
     facts = pd.concat([one.facts for one in tables], ignore_index=True)
-    return GivenCells(cells, markers, one_row_a_slide(facts, mapping))
+    given = GivenCells(cells, markers, one_row_a_slide(facts, mapping))
+    return _held_to(given, mapping.gates) if mapping.gates else given
+
+
+def _held_to(given: GivenCells, gates: Sequence[Gate]) -> GivenCells:
+    cells, table = held_to(given.cells, gates)
+    gated = {str(marker): positive_column(str(marker)) for marker in table["marker"].unique()}
+    others = {m: column for m, column in given.markers.items() if column not in gated.values()}
+    return replace(given, cells=cells, markers={**gated, **others}, gates=table)
 
 
 def _read_one(
@@ -147,21 +168,23 @@ def _read_one(
     pixel_size_um: float | None,
     elsewhere: Sequence[str],
 ) -> _One:
-    frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else None
-    header = read_header(path) if frame is None else _header_of(frame, path)
-    is_own = set(REQUIRED_COLUMNS) <= set(header.columns) or frame is not None
-    if is_own and not mapping.of_cells:
-        facts = require_present(header, mapping, elsewhere)
-        whole = _read_own_text(path, facts) if frame is None else frame
-        return _own(whole, path, facts)
+    opened = open_table(path, mapping.table)
+    header = opened.header
     facts = require_present(header, mapping, elsewhere)
-    layout = layout_of(header, mapping)
-    asked = [*layout.columns, *facts]
-    table = read_columns(header, asked) if frame is None else _as_text(frame, asked)
+    intensities = gated_intensities(header, mapping.gates)
+    if opened.own is not None and not mapping.of_cells:
+        found = _own(opened.own(facts), path, facts)
+        if not intensities:
+            return found
+        table = opened.columns([one.column for one in intensities])
+        return replace(found, cells=with_intensities(found.cells, table, intensities, path))
+    layout = layout_of(header, mapping, opened.layout)
+    table = opened.columns([*layout.columns, *facts, *(one.column for one in intensities)])
     table = _cells_only(table, layout, header)
     if table.empty:
         raise TableError(f"{path} has a header but no cells.")
-    return _foreign(table, layout, header, of_file, pixel_size_um, facts)
+    found = _foreign(table, layout, header, of_file, pixel_size_um, facts)
+    return replace(found, cells=with_intensities(found.cells, table, intensities, path))
 
 
 def _foreign(
@@ -193,16 +216,6 @@ def _foreign(
     return _One(path, cells, markers, facts_of(cells["slide_id"], table, facts))
 
 
-def _header_of(frame: pd.DataFrame, path: Path) -> Header:
-    return Header(path, tuple(map(str, frame.columns)), "", "")
-
-
-def _as_text(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Columns of a Parquet file as a CSV would have held them."""
-    named = frame.set_axis(list(map(str, frame.columns)), axis="columns")
-    return named[list(dict.fromkeys(columns))].astype("string").astype(object)
-
-
 def _refuse_same_field(tables: Sequence[_One]) -> None:
     """A slide in two tables is two exports of it, unless they hold different fields."""
     seen: dict[tuple[str, str], Path] = {}
@@ -219,29 +232,12 @@ def _refuse_same_field(tables: Sequence[_One]) -> None:
                 )
 
 
-def _read_own_text(path: Path, facts: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        texts = dict.fromkeys(("slide_id", *facts), str)
-        return pd.read_csv(path, dtype=texts, low_memory=False, float_precision="round_trip")
-    except (OSError, EOFError, ValueError) as error:
-        raise TableError(f"{path} is damaged: {reason_of(error)}.") from None
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise TableError(f"There is no table {path}.") from None
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
-        raise TableError(f"{path} is not a Parquet table: {reason_of(error)}.") from None
-
-
 def _own(cells: pd.DataFrame, path: Path, facts: tuple[str, ...]) -> _One:
     missing = [name for name in (*REQUIRED_COLUMNS, "phenotype") if name not in cells]
     if missing:
         raise TableError(
-            f"{path} lacks {', '.join(missing)} of macprox's own columns. Other tools' Parquet "
-            "files: export them as CSV and name the columns with --x, --y and --phenotype."
+            f"{path} lacks {', '.join(missing)} of macprox's own columns. If another column holds "
+            "it, name it with --phenotype."
         )
     if cells.empty:
         raise TableError(f"{path} has a header but no cells.")
@@ -258,8 +254,8 @@ def _own(cells: pd.DataFrame, path: Path, facts: tuple[str, ...]) -> _One:
 def _cells_only(table: pd.DataFrame, layout: Layout, header: Header) -> pd.DataFrame:
     """Without annotations (QuPath) and totals (inForm's summaries)."""
     if layout.object_type:
-        kinds = table[layout.object_type].fillna("")
-        is_cell = ~kinds.str.contains("annotation|image|tma core|root", case=False)
+        kinds = table[layout.object_type].fillna("").astype(str).str.strip()
+        is_cell = ~kinds.str.fullmatch(_NO_CELL, case=False).astype(bool)
         if len(table) and not is_cell.any():
             raise TableError(
                 f"{header.path} holds QuPath's annotations, not cells. Export measurements "
@@ -281,10 +277,15 @@ def _phenotypes(
 ) -> tuple[pd.Series, positivity.Positivity]:
     """Each cell's name, and where the columns or the names say it, its markers."""
     columns = layout.phenotype
+    if not columns:  # called by gates, once all tables are read
+        return pd.Series(None, index=table.index, dtype=object), {}
     if len(columns) == 1:
         names = table[columns[0]].fillna("").astype(str).str.strip()
         if not positivity.is_of_calls(names):
             names = _with_other(names)
+            found = of_derived(names) if layout.has_derived_classes else {}
+            if found:
+                return names, found
             found = positivity.of_names(names)
             if found:
                 names = names.where(np.logical_or.reduce(list(found.values())), OTHER)

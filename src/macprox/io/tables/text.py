@@ -6,20 +6,28 @@ import csv
 import gzip
 import io
 import re
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 import pandas as pd
 
 from macprox.errors import TableError, reason_of, shortened
 
-_SUFFIXES = re.compile(r"\.(csv|tsv|txt|gz|parquet)$", re.IGNORECASE)
+_SUFFIXES = re.compile(r"\.(csv|tsv|txt|gz|zip|parquet|h5ad|zarr|geojson|json)$", re.IGNORECASE)
 _INFORM_SUFFIX = re.compile(r"_cell_seg_data$", re.IGNORECASE)
 _SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?[\s;,]*', re.IGNORECASE)
 _SAMPLE_BYTES = 1 << 16
-_BINARY = {b"\x89HDF": "an HDF5 file (.h5ad?)", b"PK\x03\x04": "a zip archive (.xlsx?)"}
+_NUMBER = "ImageNumber"
+# RuntimeError: an archive with a password, or of a kind that Python does not read
+_TORN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
+_GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
+_BINARY = {b"\x89HDF": "an HDF5 file (.h5ad?)", _ZIP: "a zip archive (.xlsx?)"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,23 @@ def table_stem(path: Path) -> str:
     return _INFORM_SUFFIX.sub("", name) or path.name
 
 
+def read_start(path: Path, n_bytes: int = 64) -> bytes:
+    """The first bytes of a file, uncompressed.
+
+    Raises
+    ------
+    TableError
+        If there is no such file, or it cannot be read.
+    """
+    try:
+        with _open(path) as file:
+            return file.read(n_bytes)
+    except FileNotFoundError:
+        raise TableError(f"There is no table {path}.") from None
+    except _TORN as error:
+        raise TableError(f"{path} cannot be read: {reason_of(error)}.") from None
+
+
 def read_header(path: Path) -> Header:
     """Separator, encoding and column names of a text table.
 
@@ -78,7 +103,7 @@ def read_header(path: Path) -> Header:
             sample = file.read(_SAMPLE_BYTES)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
-    except (OSError, EOFError) as error:
+    except _TORN as error:
         raise TableError(f"{path} cannot be read: {reason_of(error)}.") from None
     if first[:4] in _BINARY or b"\0" in first:
         what = _BINARY.get(first[:4], "a binary file")
@@ -99,12 +124,23 @@ def read_header(path: Path) -> Header:
     try:
         columns = next(csv.reader([line], delimiter=separator))
         second = sample.decode(encoding, errors="replace").partition("\n")[0].rstrip("\r")
-        n_values = len(next(csv.reader([second], delimiter=separator), []))
+        after = next(csv.reader([second], delimiter=separator), [])
     except csv.Error as error:
         raise TableError(f"{path} has a damaged header: {reason_of(error)}.") from None
     columns = [name.strip() for name in columns]
-    is_r = n_values == len(columns) + 1 and second[:1] in "\"'0123456789"
-    return Header(path, tuple(columns), separator, encoding, int(bool(said)), is_r)
+    n_before = int(bool(said))
+    if _NUMBER in after and _NUMBER not in columns:
+        columns, n_before = _of_two_rows(columns, after), n_before + 1
+    is_r = len(after) == len(columns) + 1 and second[:1] in "\"'0123456789"
+    return Header(path, tuple(columns), separator, encoding, n_before, is_r)
+
+
+def _of_two_rows(objects: list[str], names: list[str]) -> list[str]:
+    """CellProfiler's merged objects: a row of objects above the row of their measurements."""
+    return [
+        name if obj in ("", "Image") or name in (_NUMBER, "ObjectNumber") else f"{obj}_{name}"
+        for obj, name in zip(objects, (name.strip() for name in names), strict=False)
+    ]
 
 
 def read_columns(header: Header, columns: Sequence[str]) -> pd.DataFrame:
@@ -129,7 +165,7 @@ def read_columns(header: Header, columns: Sequence[str]) -> pd.DataFrame:
         return table[places].set_axis(asked, axis="columns").astype(object)
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=asked, dtype=object)
-    except (pd.errors.ParserError, UnicodeDecodeError, EOFError, OSError) as error:
+    except (pd.errors.ParserError, UnicodeDecodeError, *_TORN) as error:
         raise TableError(f"{header.path} is damaged: {reason_of(error)}.") from None
 
 
@@ -160,5 +196,34 @@ def numbers(values: pd.Series, path: Path) -> np.ndarray:
     return values_read
 
 
-def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+def read_bytes(path: Path) -> bytes:
+    """A whole file, uncompressed.
+
+    Raises
+    ------
+    TableError
+        If it is torn.
+    """
+    try:
+        with _open(path) as file:
+            return file.read()
+    except _TORN as error:
+        raise TableError(f"{path} is damaged: {reason_of(error)}.") from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == _ZIP:
+        with zipfile.ZipFile(path) as archive:
+            if len(names := _members(archive)) == 1:
+                return io.BytesIO(archive.read(names[0]))
+    if start[:2] == _GZIP or path.suffix.lower() == ".gz":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    """The files in an archive: QuPath packs one; a workbook has a dozen."""
+    names = archive.namelist()
+    return [name for name in names if not name.endswith("/") and "__MACOSX" not in name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class GivenSlide:
     regions : Regions
     called : Called
         How many cells each class has, and how many fit two.
+    gates : DataFrame
+        Where its markers become positive, if gates were given.
     warnings : tuple of str
         What a reader must know of this slide.
     """
@@ -59,6 +61,7 @@ class GivenSlide:
     cells: pd.DataFrame = field(repr=False)
     regions: Regions = field(repr=False)
     called: Called = field(repr=False)
+    gates: pd.DataFrame = field(repr=False)
     warnings: tuple[str, ...] = ()
 
 
@@ -119,10 +122,7 @@ def prepare_tables(
             f"{SLIDE_ID} in its name where the slide's stands."
         )
     areas = _Areas(request, pixel_size_um or 1.0)
-    slides = [
-        _one_slide(cells.reset_index(drop=True), given.markers, classes, areas, samples)
-        for _, cells in given.cells.groupby("slide_id", sort=True)
-    ]
+    slides = [_one_slide(of_slide, classes, areas, samples) for of_slide in _by_slide(given)]
     overlaps = _require_everybody(classes, [one.called for one in slides])
     present = sorted({name for one in slides for name in one.cells["phenotype"].unique()})
     n_sources = len(request.sources)
@@ -143,11 +143,20 @@ def _with_unique_slides(given: GivenCells) -> GivenCells:
     """Slides under names that any file system can tell apart."""
     names = sorted(given.cells["slide_id"].astype(str).unique())
     renamed = dict(zip(names, unique_slide_ids([Path(name) for name in names]), strict=True))
-    return GivenCells(
-        given.cells.assign(slide_id=given.cells["slide_id"].astype(str).map(renamed)),
-        given.markers,
-        given.facts.assign(slide_id=given.facts["slide_id"].astype(str).map(renamed)),
+    cells, facts, gates = (
+        table.assign(slide_id=table["slide_id"].astype(str).map(renamed))
+        for table in (given.cells, given.facts, given.gates)
     )
+    return GivenCells(cells, given.markers, facts, gates)
+
+
+def _by_slide(given: GivenCells) -> Iterator[GivenCells]:
+    for slide_id, cells in given.cells.groupby("slide_id", sort=True):
+        facts, gates = (
+            table[table["slide_id"] == slide_id].reset_index(drop=True)
+            for table in (given.facts, given.gates)
+        )
+        yield GivenCells(cells.reset_index(drop=True), given.markers, facts, gates)
 
 
 def _classes(given: GivenCells, request: TableRequest) -> list[CellClass]:
@@ -162,19 +171,19 @@ def _classes(given: GivenCells, request: TableRequest) -> list[CellClass]:
 
 
 def _one_slide(
-    cells: pd.DataFrame,
-    markers: Mapping[str, str],
+    given: GivenCells,
     classes: list[CellClass],
     areas: _Areas,
     samples: pd.DataFrame | None,
 ) -> GivenSlide:
-    slide_id = str(cells["slide_id"].iloc[0])
+    slide_id = str(given.cells["slide_id"].iloc[0])
     regions = areas.of(slide_id)
-    located = _located(cells, regions, slide_id)
-    called = call_given(located, classes, markers)
+    located = _located(given.cells, regions, slide_id)
+    called = call_given(located, classes, given.markers)
     warnings = [*_overlaps(called.n_of_both, classes), *_unknown_patient(samples, slide_id)]
     cells = located.assign(phenotype=called.phenotype)
-    return GivenSlide(slide_id, cells, regions, called, tuple(warnings))
+    gates = given.gates.drop(columns="slide_id")
+    return GivenSlide(slide_id, cells, regions, called, gates, tuple(warnings))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from macprox.io.region_files import write_regions
 from macprox.io.samples import sample_of
 from macprox.io.store import STUDY_FILE, SlideFolder, slide_folder
 from macprox.io.tables import SAMPLE_FILE, ColumnMapping
-from macprox.phenotype.gate_table import GATE_COLUMNS
 from macprox.pipeline.contents import write_contents
 from macprox.pipeline.given.prepare import GivenSlide, GivenTables, prepare_tables
 from macprox.pipeline.given.request import TableRequest
@@ -144,7 +143,7 @@ def _one_slide(
         statistics = given_statistics(counted, window, regions, parameters)
         new = counted.columns.difference(slide.cells.columns, sort=False)
         write_parquet(folder.cells, slide.cells.join(counted[new]))
-        write_parquet(folder.gates, pd.DataFrame(columns=list(GATE_COLUMNS)))
+        write_parquet(folder.gates, slide.gates)
         write_regions(folder.regions, regions, source["pixel_size_um"])
         write_parquet(folder.lesions, _lesions(counted, regions, study))
         write_parquet(folder.statistics, statistics)

@@ -1,0 +1,121 @@
+"""Files beside a table that say more of its cells: CellProfiler's images, steinbock's folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from macprox.errors import TableError
+from macprox.io.tables.opened import Opened, of_frame
+from macprox.io.tables.text import Header, read_columns, read_header, table_stem
+
+_IMAGES = ("Image.csv", "Image.csv.gz", "Image.txt")
+_NUMBER = "ImageNumber"
+REGIONPROPS, INTENSITIES = "regionprops", "intensities"
+
+
+def with_images(opened: Opened) -> Opened:
+    """CellProfiler's objects with file names and metadata of the images, from Image.csv beside."""
+    header = opened.header
+    beside = None if "ObjectNumber" not in header.columns else _image_file(header.path)
+    if beside is None or _NUMBER not in header.columns:
+        return opened
+    images = read_header(beside)
+    names = [
+        name
+        for name in images.columns
+        if name.startswith(("FileName_", "Metadata_")) and name not in header.columns
+    ]
+    if _NUMBER not in images.columns or not names:
+        return opened
+    table = read_columns(images, [_NUMBER, *names])
+    if table[_NUMBER].duplicated().any():
+        raise TableError(f"{beside} has an {_NUMBER} twice; expected a row an image.")
+    known = table.set_index(_NUMBER)
+    joined = Header(header.path, (*header.columns, *names), "", "")
+
+    def columns(asked: object) -> pd.DataFrame:
+        wanted = list(dict.fromkeys(asked))  # type: ignore[call-overload]
+        own = opened.columns([_NUMBER, *(name for name in wanted if name not in names)])
+        found = known[names].reindex(own[_NUMBER]).set_axis(own.index)
+        return pd.concat([own, found], axis="columns")[wanted].astype(object)
+
+    return Opened(joined, columns)
+
+
+def _image_file(path: Path) -> Path | None:
+    """Image.csv of the same export: MyExpt_Image.csv beside MyExpt_Nuclei.csv."""
+    folder = path.parent
+    found = [
+        other
+        for other in folder.glob("*Image.*")
+        for end in _IMAGES
+        if other.name.endswith(end) and path.name.startswith(other.name.removesuffix(end))
+    ]
+    return max(found, key=lambda other: len(other.name), default=None)
+
+
+def is_steinbock(folder: Path) -> bool:
+    """Whether a folder has steinbock's tables of objects."""
+    return (folder / REGIONPROPS).is_dir()
+
+
+def open_steinbock(folder: Path) -> Opened:
+    """All images of a steinbock folder as one table.
+
+    Raises
+    ------
+    TableError
+        If it has no table of objects.
+    """
+    files = sorted((folder / REGIONPROPS).glob("*.csv"))
+    if not files:
+        raise TableError(f"{folder / REGIONPROPS} holds no .csv of objects.")
+    frame = pd.concat([_image(path) for path in files], ignore_index=True)
+    return of_frame(frame, folder)
+
+
+def open_regionprops(path: Path) -> Opened:
+    """One image of a steinbock folder."""
+    return of_frame(_image(path), path)
+
+
+def is_regionprops(path: Path) -> bool:
+    """Whether a table lies where steinbock puts it."""
+    return path.parent.name == REGIONPROPS and path.parent.with_name(INTENSITIES).is_dir()
+
+
+def _image(path: Path) -> pd.DataFrame:
+    """Objects of one image, with its intensities and the acquisition that it came from."""
+    objects = _whole(path)
+    if "Object" not in objects:
+        raise TableError(f"{path} has no column Object; expected steinbock's regionprops.")
+    beside = path.parent.with_name(INTENSITIES) / path.name
+    if beside.is_file():
+        measured = _whole(beside)
+        if "Object" not in measured or measured["Object"].duplicated().any():
+            raise TableError(f"{beside} is no table of one row an Object.")
+        new = [name for name in measured.columns if name not in objects or name == "Object"]
+        objects = objects.merge(measured[new], on="Object", how="left")
+    image = table_stem(path)
+    objects = objects.assign(Image=image)
+    source = _source_of(image, path.parent.parent / "images.csv")
+    return objects.assign(source_file=source) if source else objects
+
+
+def _whole(path: Path) -> pd.DataFrame:
+    header = read_header(path)
+    return read_columns(header, [name for name in header.columns if name])
+
+
+def _source_of(image: str, images: Path) -> str | None:
+    """The slide's file that an image was acquired from, which steinbock notes."""
+    if not images.is_file():
+        return None
+    table = _whole(images)
+    if not {"image", "source_file"} <= set(table.columns):
+        return None
+    is_it = table["image"].map(lambda name: Path(str(name)).stem == image)
+    found = table.loc[is_it, "source_file"].dropna()
+    return str(Path(str(found.iloc[0])).stem) if len(found) else None

@@ -1,0 +1,98 @@
+"""What is recognised in a table of cells, and what is missing, before anything is computed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from macprox.errors import TableError, shortened
+from macprox.io.tables.cells import um_per_unit
+from macprox.io.tables.companions import is_steinbock
+from macprox.io.tables.intensities import intensities_of
+from macprox.io.tables.layout import Layout
+from macprox.io.tables.layouts import layout_of, recognised
+from macprox.io.tables.mapping import ColumnMapping
+from macprox.io.tables.opened import Opened
+from macprox.io.tables.opening import open_table
+
+_NAME = re.compile(r".+\.(?:(?:csv|tsv|txt|geojson|json)(?:\.gz)?|zip|parquet|h5ad)", re.IGNORECASE)
+_UNITS = {"um": "µm", "px": "pixels", None: "not said"}
+_MOST_NAMES = 12
+
+
+def is_table_name(path: Path) -> bool:
+    """Whether a file or folder is given as a table of cells and not as a slide."""
+    if path.is_dir():
+        has_table = any((path / name).is_dir() for name in ("obs", "tables"))
+        return has_table or is_steinbock(path)
+    return bool(_NAME.fullmatch(path.name))
+
+
+def describe(path: str | Path, mapping: ColumnMapping | None = None) -> dict[str, Any]:
+    """What `read_cells` would find in a table.
+
+    Parameters
+    ----------
+    path : path
+    mapping : ColumnMapping, optional
+
+    Returns
+    -------
+    dict
+        ``path, format, cells, positions, unit, slides, fields, phenotype, phenotypes,
+        intensities, needs``: the last one sentence for everything that is to be said yet.
+
+    Raises
+    ------
+    TableError
+        If it is no table at all.
+    """
+    path, mapping = Path(path), mapping or ColumnMapping()
+    opened = open_table(path, mapping.table)
+    needs: list[str] = []
+    layout = opened.layout or recognised(opened.header)
+    try:
+        layout = layout_of(opened.header, mapping, opened.layout)
+    except TableError as error:
+        needs.append(_without(str(error), path))
+    if layout is None or not layout.x:
+        return {"path": str(path), "format": layout.tool if layout else None, "needs": needs}
+    try:
+        um_per_unit(layout, None, opened.header)
+    except TableError as error:
+        needs.append(_without(str(error), path))
+    return {"path": str(path), **_facts(opened, layout), "needs": needs}
+
+
+def _facts(opened: Opened, layout: Layout) -> dict[str, Any]:
+    single = [name for name in (layout.slide, layout.roi, *layout.phenotype) if name]
+    table = opened.columns([*layout.x, *single])
+    called = layout.phenotype
+    names = table[called[0]].fillna("").value_counts() if len(called) == 1 else pd.Series(dtype=int)
+    measured = [one.marker for one in intensities_of(opened.header).values()]
+    return {
+        "format": layout.tool,
+        "cells": len(table),
+        "positions": [*layout.x, *layout.y],
+        "unit": _UNITS[layout.unit],
+        "slides": _column(table, layout.slide),
+        "fields": _column(table, layout.roi),
+        "phenotype": list(called),
+        "phenotypes": [
+            f"{shortened(str(name)) or '(none)'} {n:,}"
+            for name, n in names.head(_MOST_NAMES).items()
+        ],
+        "intensities": measured,
+    }
+
+
+def _column(table: pd.DataFrame, name: str | None) -> str | None:
+    return None if name is None else f"{name} ({table[name].nunique():,})"
+
+
+def _without(sentence: str, path: Path) -> str:
+    """A sentence that stands below the path already."""
+    return sentence.removeprefix(f"{path}: ")
