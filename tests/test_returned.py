@@ -151,7 +151,7 @@ def test_the_command_says_what_came_back_and_update_uses_it(result, exported):
     change(exported, classed(n, "Macrophage"))
     ended = small_runs.macprox("corrections", result.path, exported, "--reviewer", "Ada")
     assert ended.code == 0, ended.err
-    assert "1 cells relabelled, 0 deleted, by Ada." in ended.out
+    assert "Relabelled: 1. Deleted: 0. By Ada." in ended.out
     with small_runs.without_reports():
         assert small_runs.macprox("update", result.folder.results, "-q").code == 0
     cell = mp.open_result(result.path).cells().set_index("cell_id").loc[cell_id]

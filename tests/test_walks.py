@@ -114,7 +114,10 @@ def test_choosing_a_null(desk, capsys):
 
 
 def test_my_qupath_project(desk):
-    walk("my_qupath_project", desk)
+    said = walk("my_qupath_project", desk)
+    assert any("Relabelled: 1. Deleted: 0." in text for text in said)
+    corrected = mp.open_result("macprox-demo/slides/P01_early").cells()
+    assert (corrected["phenotype_source"] == "reviewer").sum() == 1
     regions = mp.open_result("macprox-demo/slides/P01_early").regions()
     assert regions.tumour_source != "auto"
     assert len(json.loads(Path("to_qupath/cells.geojson").read_text("utf-8"))["features"]) > 900

@@ -55,7 +55,7 @@ def corrections(
 
     result = open_result(slide)
     found = take_back(result, cells, reviewer, delete_missing)
-    say(f"{found.n_relabelled} cells relabelled, {found.n_deleted} deleted, by {reviewer}.")
+    say(f"Relabelled: {found.n_relabelled}. Deleted: {found.n_deleted}. By {reviewer}.")
     if found.n_unclassed:
         say(f"{found.n_unclassed} cells have no class any more; they keep their phenotype.")
     if found.n_lost:
