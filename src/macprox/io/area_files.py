@@ -72,6 +72,8 @@ def read_exclusions_beside(
 
 def _mask(path: Path, kind: str, name: str | None) -> tuple[np.ndarray, str]:
     """The mask, and what it is called."""
+    if not path.is_file():
+        raise ResultError(f"There is no file {path}; expected GeoJSON or a mask TIFF.")
     maps = maps_in(path)
     if maps is not None and maps.tissue_page is not None:
         return _category(path, maps, maps.tissue_page, _chosen(path, maps, kind, name))
