@@ -71,9 +71,8 @@ def open_anndata(access: Access, path: Path, positions: pd.DataFrame | None = No
     element = _reader(path)
     try:
         with access() as group, warnings.catch_warnings():
-            # stores of older versions are read, and anndata says so
-            warnings.simplefilter("ignore", FutureWarning)
-            warnings.filterwarnings("ignore", module=r"anndata|zarr")
+            # stores of older versions are read; anndata says so, in categories that change
+            warnings.simplefilter("ignore")
             obs = element(group["obs"])
             markers = [str(name) for name in element(group["var"]).index] if "var" in group else []
             found = _positions(group, element, len(obs)) if positions is None else positions
