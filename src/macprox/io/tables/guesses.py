@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from macprox.errors import TableError, shortened
 from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.mapping import listed
@@ -60,13 +62,18 @@ def slide_column(header: Header, roi: str | None) -> str | None:
     for names in (_SLIDE_NAMES, _FIELD_NAMES):
         candidates = [name for name in header.columns if plain(name) in names and name != roi]
         if len(candidates) > 1:
-            raise TableError(
-                f"{header.path}: which column is the slide? {listed(candidates)} could be it. "
-                "Name it with --slide-column."
-            )
+            raise TableError(which_slide(header, candidates))
         if candidates:
             return candidates[0]
     return None
+
+
+def which_slide(header: Header, candidates: Sequence[str]) -> str:
+    """The question where several columns could tell slides apart."""
+    return (
+        f"{header.path}: which column is the slide? {listed(candidates)} could be it. "
+        "Name it with --slide-column."
+    )
 
 
 def phenotype_column(header: Header, has_gates: bool = False) -> str | None:

@@ -28,8 +28,14 @@ class Layout:
     slide, roi, cell_id, tissue_category : str or None
     object_type : str or None
         QuPath's column that tells cells from annotations.
+    n_inside : str or None
+        QuPath's column that only what holds cells has a value in.
     has_derived_classes : bool
         Names may be classes of classes, ``"Tumor: CD68: PD-L1"``, as in QuPath.
+    is_summary : bool
+        Each row is an image or a core: the table holds no cells.
+    slide_choices : tuple of str
+        Several columns that may be the slide, where ``slide`` is None: one is to be named.
     is_one_slide : bool
         Without a column of slides the file is one slide, and none is looked for.
     to_corner : float
@@ -47,6 +53,9 @@ class Layout:
     cell_id: str | None = None
     tissue_category: str | None = None
     object_type: str | None = None
+    n_inside: str | None = None
+    is_summary: bool = False
+    slide_choices: tuple[str, ...] = ()
     has_derived_classes: bool = False
     is_one_slide: bool = False
     to_corner: float = 0.0
@@ -54,7 +63,8 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """Every column to read."""
-        single = (self.slide, self.roi, self.cell_id, self.tissue_category, self.object_type)
+        of_cells = (self.slide, self.roi, self.cell_id, self.tissue_category)
+        single = (*of_cells, self.object_type, self.n_inside)
         return [*self.x, *self.y, *self.phenotype, *(name for name in single if name)]
 
 
