@@ -224,15 +224,53 @@ def test_boxes_and_weighted_centres_of_regions_are_no_markers(tmp_path):
     assert describe(save(tmp_path, text))["intensities"] == ["intensity_mean-0"]
 
 
-def test_merscope_s_cells_are_in_micrometres(tmp_path):
-    text = (
-        "EntityID,fov,volume,center_x,center_y,min_x,min_y,max_x,max_y,leiden\n"
-        "2317032900000100001,,3731.8,37.5,1.75,19,-2,65,11,Mac\n"
-    )
-    cells = read_cells(save(tmp_path, text), mapping=ColumnMapping(phenotype="leiden"))
+@pytest.mark.parametrize(
+    ("header", "before"),
+    [
+        ("EntityID,fov,volume,center_x,center_y,min_x,min_y,leiden", "2317032900000100001,,3731.8"),
+        ('"X","fov","volume","center_x","center_y","min_x","min_y","leiden"', "88869,1609,245.8"),
+        (",fov,volume,center_x,center_y,min_x,min_y,leiden", "110883424764611924,0,432.2"),
+    ],
+)
+def test_merscope_s_cells_are_in_micrometres(tmp_path, header, before):
+    path = save(tmp_path, f"{header}\n{before},37.5,1.75,19,-2,Mac\n")
+    cells = read_cells(path, mapping=ColumnMapping(phenotype="leiden"))
     assert cells[["x_um", "y_um", "phenotype"]].to_numpy().tolist() == [[37.5, 1.75, "Mac"]]
-    assert cells["source_cell_id"].tolist() == ["2317032900000100001"]
-    assert describe(tmp_path / "table.csv")["format"] == "MERSCOPE"
+    assert describe(path)["format"] == "MERSCOPE"
+
+
+@pytest.mark.parametrize(
+    ("header", "positions"),
+    [
+        ("X,center_x,center_y,class", ["center_x", "center_y"]),  # R's row names
+        ("x,y,center_x,center_y,class", ["x", "y"]),
+        ("center_x,y_um,class", None),
+        ("x_micron,y_micron,x_pixel,y_pixel,class", None),
+        ("x,y,X,class", None),
+    ],
+)
+def test_x_and_y_are_a_pair_or_asked_about(tmp_path, header, positions):
+    columns = header.split(",")
+    values = [*map(str, range(1, len(columns))), "Mac"]
+    told = describe(save(tmp_path, f"{header}\n{','.join(values)}\n"))
+    assert told.get("positions") == positions
+    if positions is None:
+        assert "with --x and --y" in told["needs"][0]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["fov,cell_ID,x_slide_mm,y_slide_mm,cell_type", "Centroid X mm,Centroid Y mm,class"],
+    ids=["CosMx", "plain"],
+)
+def test_millimetres_are_read(tmp_path, header):
+    values = "10,7,1.5,2.25,Mac" if "fov" in header else "1.5,2.25,Mac"
+    path = save(tmp_path, f"{header}\n{values}\n")
+    assert read_cells(path)[["x_um", "y_um"]].to_numpy().tolist() == [[1500, 2250]]
+    assert describe(path)["unit"] == "mm"
+    columns = ColumnMapping(x="Atlas X mm", y="Atlas Y mm")
+    path = save(tmp_path, "Atlas X mm,Atlas Y mm,class\n1.5,2.25,Mac\n")
+    assert read_cells(path, mapping=columns)["x_um"].tolist() == [1500]
 
 
 def test_halo_s_boxes_beside_columns_of_combinations(tmp_path):

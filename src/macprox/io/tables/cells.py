@@ -13,6 +13,7 @@ from macprox.io.slide_names import slide_id_of
 from macprox.io.tables.layout import Layout
 from macprox.io.tables.text import Header, numbers
 
+_MICROMETRES_IN = {"um": 1.0, "mm": 1000.0}
 # What QuPath lists beside cells; with "Path" or "Object" before 0.3.
 _NO_CELL = r"(?:Path)?(?:Annotation|Root|Image|TMA ?core|Tile)(?: ?object)?(?: \(image\))?"
 # inForm's (with a comma: a table in a comma locale) and the mass cytometer's
@@ -21,8 +22,8 @@ _IMAGE_SUFFIX = re.compile(r"[.,]im3$|\.mcd$", re.IGNORECASE)
 
 def um_per_unit(layout: Layout, pixel_size_um: float | None, header: Header) -> float:
     """Micrometres per unit of the positions; a unit that nobody says is asked for."""
-    if layout.unit == "um":
-        return 1.0
+    if layout.unit in _MICROMETRES_IN:
+        return _MICROMETRES_IN[layout.unit]
     if pixel_size_um is not None:
         return float(pixel_size_um)
     names = f"{layout.x[0]!r} and {layout.y[0]!r}"

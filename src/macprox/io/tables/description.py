@@ -19,7 +19,7 @@ from macprox.io.tables.opened import Opened
 from macprox.io.tables.opening import open_table
 
 _NAME = re.compile(r".+\.(?:(?:csv|tsv|txt|geojson|json)(?:\.gz)?|zip|parquet|h5ad)", re.IGNORECASE)
-_UNITS = {"um": "µm", "px": "pixels", None: "not said"}
+_UNITS = {"um": "µm", "mm": "mm", "px": "pixels", None: "not said"}
 _MOST_NAMES = 12
 
 

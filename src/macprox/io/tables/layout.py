@@ -7,8 +7,9 @@ from typing import Literal
 
 from macprox.io.tables.text import plain
 
-Unit = Literal["um", "px"]
+Unit = Literal["um", "mm", "px"]
 _MICROMETRES = {"um", "micron", "microns", "micrometre", "micrometres", "micrometer", "micrometers"}
+_MILLIMETRES = {"mm", "millimetre", "millimetres", "millimeter", "millimeters"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Layout:
     x, y : tuple of str
         One column, or the two sides of a box whose middle counts; none where the tool is known
         and its positions were left out.
-    unit : "um", "px" or None
+    unit : "um", "mm", "px" or None
         None: the table does not say.
     phenotype : tuple of str
     slide, roi, cell_id, tissue_category : str or None
@@ -79,6 +80,8 @@ def unit_in(name: str) -> Unit | None:
     words = set(plain(name).split())
     if _MICROMETRES & words:
         return "um"
+    if _MILLIMETRES & words:
+        return "mm"
     if {"px", "pixel", "pixels"} & words:
         return "px"
     return None

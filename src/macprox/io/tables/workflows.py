@@ -121,23 +121,24 @@ def xenium(header: Header) -> Layout | None:
 def merscope(header: Header) -> Layout | None:
     """Vizgen's cell metadata: micrometres of the whole slide, by its documentation."""
     x, y = header.find("center x"), header.find("center y")
-    if not (x and y and header.find("min x") and header.find("volume")):
+    if not (x and y and header.find("fov") and header.find("volume")):
         return None
     cell_id = header.find("entityid", "cell id")
     return Layout("MERSCOPE", (x,), (y,), "um", cell_id=cell_id, is_one_slide=True)
 
 
 def cosmx(header: Header) -> Layout | None:
-    """CosMx's metadata: pixels of the slide, fields of view."""
-    x, y = header.find("centerx global px"), header.find("centery global px")
+    """CosMx's metadata: pixels of the slide, or its millimetres; fields of view."""
+    x = header.find("centerx global px", "x slide mm")
+    y = header.find("centery global px", "y slide mm")
     if not (x and y):
         return None
     return Layout(
         tool="CosMx",
         x=(x,),
         y=(y,),
-        unit="px",
-        slide=header.find("slide id", "slide", "run tissue name"),
+        unit=unit_of_both(x, y),
+        slide=header.find("slide id", "slide", "run tissue name", "slide id numeric"),
         roi=header.find("fov"),
         cell_id=header.find("cell id", "cell"),
         is_one_slide=True,
