@@ -19,7 +19,7 @@ _PATTERNS: tuple[tuple[str, Compartment], ...] = (
     (r"(?P<marker>.+?)(?: \(.*\))? Cell Intensity", "cell"),  # HALO
     (r"Entire Cell (?P<marker>.+?)(?: \([^()]*\))? Mean(?: \(.*\))?", "cell"),  # inForm
     (r"Cell_(?P<marker>.+?)[A-Z][a-z]?\d{2,3}Di(?:_.*)?", "cell"),  # histoCAT
-    (r"(?:Cells?_)?Intensity_MeanIntensity_(?P<marker>.+)", "cell"),  # CellProfiler
+    (r"(?:Cells?_)?Intensity_Mean(?:Intensity)?_(?P<marker>.+)", "cell"),  # CellProfiler
     (r"(?P<marker>.+)_cellMask", "cell"),  # mcquant of several masks
     (r"(?P<marker>.+?)(?: - .*)?:Cyc_\d+_ch_\d+", "cell"),  # CODEX
     (r"Nucleus: (?P<marker>.+?):? [Mm]ean", "nucleus"),
