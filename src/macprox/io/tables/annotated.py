@@ -159,7 +159,7 @@ class _Store:
     @property
     def header(self) -> Header:
         names = dict.fromkeys((*map(str, self.frame.columns), *self.markers))
-        return Header(self.path, tuple(names), "", "")
+        return Header(self.path, tuple(names), "", "", markers=self.markers)
 
     def layout(self, positions: pd.DataFrame) -> Layout | None:
         """Positions of ``obsm``, unless a tool's columns say a unit and ``obsm`` does not."""

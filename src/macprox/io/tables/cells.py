@@ -13,13 +13,17 @@ from macprox.io.slide_names import slide_id_of
 from macprox.io.tables.layout import Layout
 from macprox.io.tables.text import Header, numbers
 
-_IMAGE_SUFFIX = re.compile(r"[.,]im3$", re.IGNORECASE)  # comma: a table in a comma locale
+_MICROMETRES_IN = {"um": 1.0, "mm": 1000.0}
+# What QuPath lists beside cells; with "Path" or "Object" before 0.3.
+_NO_CELL = r"(?:Path)?(?:Annotation|Root|Image|TMA ?core|Tile)(?: ?object)?(?: \(image\))?"
+# inForm's (with a comma: a table in a comma locale) and the mass cytometer's
+_IMAGE_SUFFIX = re.compile(r"[.,]im3$|\.mcd$", re.IGNORECASE)
 
 
 def um_per_unit(layout: Layout, pixel_size_um: float | None, header: Header) -> float:
     """Micrometres per unit of the positions; a unit that nobody says is asked for."""
-    if layout.unit == "um":
-        return 1.0
+    if layout.unit in _MICROMETRES_IN:
+        return _MICROMETRES_IN[layout.unit]
     if pixel_size_um is not None:
         return float(pixel_size_um)
     names = f"{layout.x[0]!r} and {layout.y[0]!r}"
@@ -31,6 +35,42 @@ def um_per_unit(layout: Layout, pixel_size_um: float | None, header: Header) -> 
     raise TableError(
         f"{header.path}: neither {names} nor another column says the unit of positions. Give "
         "--pixel-size (micrometres per pixel; 1 if they are micrometres already)."
+    )
+
+
+def cells_only(table: pd.DataFrame, layout: Layout, path: Path) -> pd.DataFrame:
+    """Without annotations, cores and images (QuPath), and totals (inForm's summaries).
+
+    Raises
+    ------
+    TableError
+        If nothing is left.
+    """
+    if table.empty:
+        raise TableError(f"{path} has a header but no cells.")
+    is_cell = np.ones(len(table), dtype=bool)
+    if layout.object_type:
+        kinds = table[layout.object_type].fillna("").astype(str).str.strip()
+        is_cell &= ~kinds.str.fullmatch(_NO_CELL, case=False).to_numpy(dtype=bool)
+    if layout.n_inside:
+        is_cell &= (table[layout.n_inside].fillna("").astype(str).str.strip() == "").to_numpy()
+    if not is_cell.any():
+        raise TableError(no_cells(path, f"{layout.tool}'s annotations"))
+    if layout.tool == "inForm" and layout.cell_id:
+        is_total = table[layout.cell_id].astype(str).str.lower() == "all"
+        if is_total.all():
+            raise TableError(
+                f"{path} is inForm's summary: it has totals and no cells. Give the "
+                "..._cell_seg_data.txt file beside it."
+            )
+    return table if is_cell.all() else table.loc[is_cell].reset_index(drop=True)
+
+
+def no_cells(path: Path, what: str) -> str:
+    """The sentence where QuPath exported something else than cells."""
+    return (
+        f"{path} holds {what}, not cells. Export measurements again with 'Export type: Cells' "
+        "(or Detections)."
     )
 
 

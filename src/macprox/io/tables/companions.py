@@ -12,6 +12,7 @@ from macprox.io.tables.text import Header, read_columns, read_header, table_stem
 
 _IMAGES = ("Image.csv", "Image.csv.gz", "Image.txt")
 _NUMBER = "ImageNumber"
+_SOURCES = ("source_file", "source")  # the second in older versions
 REGIONPROPS, INTENSITIES = "regionprops", "intensities"
 
 
@@ -32,16 +33,35 @@ def with_images(opened: Opened) -> Opened:
     table = read_columns(images, [_NUMBER, *names])
     if table[_NUMBER].duplicated().any():
         raise TableError(f"{beside} has an {_NUMBER} twice; expected a row an image.")
-    known = table.set_index(_NUMBER)
-    joined = Header(header.path, (*header.columns, *names), "", "")
+    return _joined(opened, _NUMBER, table.set_index(_NUMBER)[names])
+
+
+def with_sources(opened: Opened) -> Opened:
+    """steinbock's export of all images, with the file that each was acquired from."""
+    header = opened.header
+    if not {"Image", "Object", "centroid-0"} <= set(header.columns):
+        return opened
+    known = _sources(header.path.with_name("images.csv"))
+    if known.empty or "source_file" in header.columns:
+        return opened
+    images = opened.columns(["Image"])["Image"].dropna().unique()
+    of_image = pd.Series(images, index=images).map(lambda name: Path(str(name)).stem).map(known)
+    if of_image.isna().any():  # of another experiment
+        return opened
+    return _joined(opened, "Image", of_image.to_frame("source_file"))
+
+
+def _joined(opened: Opened, key: str, known: pd.DataFrame) -> Opened:
+    """A table with what is known of each of its keys."""
+    header, names = opened.header, list(known.columns)
 
     def columns(asked: object) -> pd.DataFrame:
         wanted = list(dict.fromkeys(asked))  # type: ignore[call-overload]
-        own = opened.columns([_NUMBER, *(name for name in wanted if name not in names)])
-        found = known[names].reindex(own[_NUMBER]).set_axis(own.index)
+        own = opened.columns([key, *(name for name in wanted if name not in names)])
+        found = known.reindex(own[key]).set_axis(own.index)
         return pd.concat([own, found], axis="columns")[wanted].astype(object)
 
-    return Opened(joined, columns)
+    return Opened(Header(header.path, (*header.columns, *names), "", ""), columns)
 
 
 def _image_file(path: Path) -> Path | None:
@@ -100,7 +120,7 @@ def _image(path: Path) -> pd.DataFrame:
         objects = objects.merge(measured[new], on="Object", how="left")
     image = table_stem(path)
     objects = objects.assign(Image=image)
-    source = _source_of(image, path.parent.parent / "images.csv")
+    source = _sources(path.parent.parent / "images.csv").get(image)
     return objects.assign(source_file=source) if source else objects
 
 
@@ -109,13 +129,14 @@ def _whole(path: Path) -> pd.DataFrame:
     return read_columns(header, [name for name in header.columns if name])
 
 
-def _source_of(image: str, images: Path) -> str | None:
-    """The slide's file that an image was acquired from, which steinbock notes."""
+def _sources(images: Path) -> pd.Series:
+    """By image, the slide's file that steinbock notes it was acquired from."""
     if not images.is_file():
-        return None
+        return pd.Series(dtype=object)
     table = _whole(images)
-    if not {"image", "source_file"} <= set(table.columns):
-        return None
-    is_it = table["image"].map(lambda name: Path(str(name)).stem == image)
-    found = table.loc[is_it, "source_file"].dropna()
-    return str(Path(str(found.iloc[0])).stem) if len(found) else None
+    source = next((name for name in _SOURCES if name in table.columns), None)
+    if "image" not in table.columns or source is None:
+        return pd.Series(dtype=object)
+    known = table.dropna(subset=["image", source]).drop_duplicates("image")
+    stems = [Path(str(name)).stem for name in known[source]]
+    return pd.Series(stems, index=[Path(str(name)).stem for name in known["image"]], dtype=object)

@@ -9,17 +9,17 @@ from typing import Any
 import pandas as pd
 
 from macprox.errors import TableError, shortened
-from macprox.io.tables.cells import um_per_unit
+from macprox.io.tables.cells import cells_only, um_per_unit
 from macprox.io.tables.companions import is_steinbock
 from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.layout import Layout
-from macprox.io.tables.layouts import layout_of, recognised
+from macprox.io.tables.layouts import recognised, with_phenotype, with_positions, with_slide
 from macprox.io.tables.mapping import ColumnMapping
 from macprox.io.tables.opened import Opened
 from macprox.io.tables.opening import open_table
 
 _NAME = re.compile(r".+\.(?:(?:csv|tsv|txt|geojson|json)(?:\.gz)?|zip|parquet|h5ad)", re.IGNORECASE)
-_UNITS = {"um": "µm", "px": "pixels", None: "not said"}
+_UNITS = {"um": "µm", "mm": "mm", "px": "pixels", None: "not said"}
 _MOST_NAMES = 12
 
 
@@ -48,18 +48,22 @@ def describe(path: str | Path, mapping: ColumnMapping | None = None) -> dict[str
     Raises
     ------
     TableError
-        If it is no table at all.
+        If it is no table at all, or holds no cells.
     """
     path, mapping = Path(path), mapping or ColumnMapping()
     opened = open_table(path, mapping.table)
-    needs: list[str] = []
-    layout = opened.layout or recognised(opened.header)
+    known = opened.layout or recognised(opened.header)
     try:
-        layout = layout_of(opened.header, mapping, opened.layout)
+        layout = with_positions(opened.header, mapping, known)
     except TableError as error:
-        needs.append(_without(str(error), path))
-    if layout is None or not layout.x:
-        return {"path": str(path), "format": layout.tool if layout else None, "needs": needs}
+        needs = [_without(str(error), path)]
+        return {"path": str(path), "format": known.tool if known else None, "needs": needs}
+    needs = []
+    for ask in (with_slide, with_phenotype):
+        try:
+            layout = ask(opened.header, mapping, layout)
+        except TableError as error:
+            needs.append(_without(str(error), path))
     try:
         um_per_unit(layout, None, opened.header)
     except TableError as error:
@@ -68,8 +72,7 @@ def describe(path: str | Path, mapping: ColumnMapping | None = None) -> dict[str
 
 
 def _facts(opened: Opened, layout: Layout) -> dict[str, Any]:
-    single = [name for name in (layout.slide, layout.roi, *layout.phenotype) if name]
-    table = opened.columns([*layout.x, *single])
+    table = cells_only(opened.columns(layout.columns), layout, opened.header.path)
     called = layout.phenotype
     names = table[called[0]].fillna("").value_counts() if len(called) == 1 else pd.Series(dtype=int)
     measured = [one.marker for one in intensities_of(opened.header).values()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from macprox.errors import TableError, shortened
 from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.mapping import listed
@@ -29,24 +31,28 @@ _BESIDE = frozenset(
     (
         *("cell", "nucleus", "object", "centroid", "center", "centre", "global", "mean"),
         *("position", "pos", "coord", "coordinate", "coordinates", "location", "loc"),
-        *("um", "micron", "microns", "micrometre", "micrometres", "px", "pixel", "pixels"),
+        *("um", "micron", "microns", "micrometre", "micrometres", "px", "pixel", "pixels", "mm"),
     )
 )
 
 
 def position_columns(header: Header) -> tuple[str, str] | None:
-    """The columns that can only be positions: of several, those called x and y alone."""
-    found: list[str] = []
-    for axis in "xy":
-        words = {name: plain(name).split() for name in header.columns}
-        candidates = [
-            name for name, said in words.items() if [w for w in said if w not in _BESIDE] == [axis]
-        ]
-        bare = [name for name in candidates if words[name] == [axis]]
-        if len(bare or candidates) != 1:
-            return None
-        found += bare or candidates
-    return found[0], found[1]
+    """The two columns that can only be positions: of several pairs, those called x and y alone.
+
+    A pair differs in nothing but its axis: R's ``X`` of row names is no partner of ``center_y``.
+    """
+    by_words: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for name in header.columns:
+        words = plain(name).split()
+        axes = [word for word in words if word not in _BESIDE]
+        if axes in (["x"], ["y"]):
+            beside = tuple(word for word in words if word in _BESIDE)
+            by_words.setdefault(beside, {}).setdefault(axes[0], []).append(name)
+    pairs = {words: found for words, found in by_words.items() if len(found) == 2}
+    chosen = pairs.get((), next(iter(pairs.values())) if len(pairs) == 1 else {})
+    if [len(names) for names in chosen.values()] != [1, 1]:
+        return None
+    return chosen["x"][0], chosen["y"][0]
 
 
 def slide_column(header: Header, roi: str | None) -> str | None:
@@ -60,13 +66,18 @@ def slide_column(header: Header, roi: str | None) -> str | None:
     for names in (_SLIDE_NAMES, _FIELD_NAMES):
         candidates = [name for name in header.columns if plain(name) in names and name != roi]
         if len(candidates) > 1:
-            raise TableError(
-                f"{header.path}: which column is the slide? {listed(candidates)} could be it. "
-                "Name it with --slide-column."
-            )
+            raise TableError(which_slide(header, candidates))
         if candidates:
             return candidates[0]
     return None
+
+
+def which_slide(header: Header, candidates: Sequence[str]) -> str:
+    """The question where several columns could tell slides apart."""
+    return (
+        f"{header.path}: which column is the slide? {listed(candidates)} could be it. "
+        "Name it with --slide-column."
+    )
 
 
 def phenotype_column(header: Header, has_gates: bool = False) -> str | None:

@@ -19,7 +19,7 @@ _PATTERNS: tuple[tuple[str, Compartment], ...] = (
     (r"(?P<marker>.+?)(?: \(.*\))? Cell Intensity", "cell"),  # HALO
     (r"Entire Cell (?P<marker>.+?)(?: \([^()]*\))? Mean(?: \(.*\))?", "cell"),  # inForm
     (r"Cell_(?P<marker>.+?)[A-Z][a-z]?\d{2,3}Di(?:_.*)?", "cell"),  # histoCAT
-    (r"(?:Cells?_)?Intensity_MeanIntensity_(?P<marker>.+)", "cell"),  # CellProfiler
+    (r"(?:Cells?_)?Intensity_Mean(?:Intensity)?_(?P<marker>.+)", "cell"),  # CellProfiler
     (r"(?P<marker>.+)_cellMask", "cell"),  # mcquant of several masks
     (r"(?P<marker>.+?)(?: - .*)?:Cyc_\d+_ch_\d+", "cell"),  # CODEX
     (r"Nucleus: (?P<marker>.+?):? [Mm]ean", "nucleus"),
@@ -34,7 +34,8 @@ _SPELLED = tuple((re.compile(pattern), compartment) for pattern, compartment in 
 _SHAPES = re.compile(
     r"(?:cell ?id|object|label|image|image ?id|phenotype|fov|.*centroid.*|[xy] position|.*area.*"
     r"|.*axis ?length|.*axis (?:major|minor).*|eccentricity|solidity|extent|orientation|perimeter"
-    r"|euler ?number|.*touching|.*neighbou?r.*|.*diameter|source file|.* type|obs names|)"
+    r"|euler ?number|.*touching|.*neighbou?r.*|.*diameter|source file|.* type|obs names"
+    r"|bbox.*|cell size|unnamed.*|index|tissue|patient ?id|sample.*|.*lineage|.*cluster|)"
 )
 
 
@@ -55,6 +56,8 @@ def intensities_of(header: Header) -> dict[str, Intensity]:
             if match := pattern.fullmatch(column):
                 marker = match["marker"]
                 found.setdefault(slug(marker), Intensity(marker, column, compartment))
+    if not found and header.markers:
+        return {slug(name): Intensity(name, name) for name in header.markers}
     if not found and header.find("majoraxislength", "eccentricity", "centroid 0"):
         bare = [name for name in header.columns if not _SHAPES.fullmatch(plain(name))]
         found = {slug(name): Intensity(name, name) for name in bare}

@@ -7,8 +7,9 @@ from typing import Literal
 
 from macprox.io.tables.text import plain
 
-Unit = Literal["um", "px"]
+Unit = Literal["um", "mm", "px"]
 _MICROMETRES = {"um", "micron", "microns", "micrometre", "micrometres", "micrometer", "micrometers"}
+_MILLIMETRES = {"mm", "millimetre", "millimetres", "millimeter", "millimeters"}
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,20 @@ class Layout:
     x, y : tuple of str
         One column, or the two sides of a box whose middle counts; none where the tool is known
         and its positions were left out.
-    unit : "um", "px" or None
+    unit : "um", "mm", "px" or None
         None: the table does not say.
     phenotype : tuple of str
     slide, roi, cell_id, tissue_category : str or None
     object_type : str or None
         QuPath's column that tells cells from annotations.
+    n_inside : str or None
+        QuPath's column that only what holds cells has a value in.
     has_derived_classes : bool
         Names may be classes of classes, ``"Tumor: CD68: PD-L1"``, as in QuPath.
+    is_summary : bool
+        Each row is an image or a core: the table holds no cells.
+    slide_choices : tuple of str
+        Several columns that may be the slide, where ``slide`` is None: one is to be named.
     is_one_slide : bool
         Without a column of slides the file is one slide, and none is looked for.
     to_corner : float
@@ -47,6 +54,9 @@ class Layout:
     cell_id: str | None = None
     tissue_category: str | None = None
     object_type: str | None = None
+    n_inside: str | None = None
+    is_summary: bool = False
+    slide_choices: tuple[str, ...] = ()
     has_derived_classes: bool = False
     is_one_slide: bool = False
     to_corner: float = 0.0
@@ -54,7 +64,8 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """Every column to read."""
-        single = (self.slide, self.roi, self.cell_id, self.tissue_category, self.object_type)
+        of_cells = (self.slide, self.roi, self.cell_id, self.tissue_category)
+        single = (*of_cells, self.object_type, self.n_inside)
         return [*self.x, *self.y, *self.phenotype, *(name for name in single if name)]
 
 
@@ -69,6 +80,8 @@ def unit_in(name: str) -> Unit | None:
     words = set(plain(name).split())
     if _MICROMETRES & words:
         return "um"
+    if _MILLIMETRES & words:
+        return "mm"
     if {"px", "pixel", "pixels"} & words:
         return "px"
     return None

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from macprox.errors import TableError
 from macprox.io.tables import scanners, workflows
-from macprox.io.tables.guesses import phenotype_column, slide_column
+from macprox.io.tables.cells import no_cells
+from macprox.io.tables.guesses import phenotype_column, slide_column, which_slide
 from macprox.io.tables.layout import Layout, unit_of_both
 from macprox.io.tables.mapping import ColumnMapping, listed
 from macprox.io.tables.text import Header
@@ -17,6 +18,7 @@ RECOGNISERS = (
     scanners.qupath,
     scanners.halo,
     workflows.xenium,
+    workflows.merscope,
     workflows.cosmx,
     workflows.cellprofiler,
     workflows.regionprops,
@@ -49,28 +51,18 @@ def layout_of(header: Header, mapping: ColumnMapping | None, known: Layout | Non
     Raises
     ------
     TableError
-        If neither the table nor the mapping says where positions and phenotypes are.
+        If neither the table nor the mapping says where positions and phenotypes are, or a known
+        tool's table holds no cells.
     """
     mapping = mapping or ColumnMapping()
-    layout = _with_positions(header, mapping, known or recognised(header))
-    given = {
-        name: getattr(mapping, name)
-        for name in ("slide", "roi", "cell_id", "tissue_category")
-        if getattr(mapping, name)
-    }
-    layout = replace(layout, **given)
-    if mapping.phenotype:
-        layout = replace(layout, phenotype=mapping.phenotypes)
-    if layout.slide is None and not layout.is_one_slide:
-        layout = replace(layout, slide=slide_column(header, layout.roi))
-    if not layout.phenotype:
-        found = phenotype_column(header, has_gates=bool(mapping.gates))
-        layout = replace(layout, phenotype=(found,) if found else ())
-    return layout
+    layout = with_positions(header, mapping, known or recognised(header))
+    return with_phenotype(header, mapping, with_slide(header, mapping, layout))
 
 
-def _with_positions(header: Header, mapping: ColumnMapping, layout: Layout | None) -> Layout:
+def with_positions(header: Header, mapping: ColumnMapping, layout: Layout | None) -> Layout:
     """The layout, with positions where the mapping says they are."""
+    if layout is not None and layout.is_summary:
+        raise TableError(no_cells(header.path, f"{layout.tool}'s images or cores"))
     if mapping.x or mapping.y:
         if not (mapping.x and mapping.y):
             raise TableError("Give both --x and --y; one of them alone is not a position.")
@@ -89,3 +81,28 @@ def _with_positions(header: Header, mapping: ColumnMapping, layout: Layout | Non
             f"{listed(header.columns)}."
         )
     return layout
+
+
+def with_slide(header: Header, mapping: ColumnMapping, layout: Layout) -> Layout:
+    """The layout, with slides, fields and ids where the mapping says they are."""
+    given = {
+        name: getattr(mapping, name)
+        for name in ("slide", "roi", "cell_id", "tissue_category")
+        if getattr(mapping, name)
+    }
+    layout = replace(layout, **given)
+    if layout.slide is None and layout.slide_choices:
+        raise TableError(which_slide(header, layout.slide_choices))
+    if layout.slide is None and not layout.is_one_slide:
+        layout = replace(layout, slide=slide_column(header, layout.roi))
+    return layout
+
+
+def with_phenotype(header: Header, mapping: ColumnMapping, layout: Layout) -> Layout:
+    """The layout, with the columns of the phenotype."""
+    if mapping.phenotype:
+        return replace(layout, phenotype=mapping.phenotypes)
+    if layout.phenotype:
+        return layout
+    found = phenotype_column(header, has_gates=bool(mapping.gates))
+    return replace(layout, phenotype=(found,) if found else ())

@@ -87,8 +87,11 @@ def _features(content: Any, path: Path) -> list[dict[str, Any]]:
 
 def _kind(feature: dict[str, Any]) -> str:
     said = _table(feature, "properties")
-    kind = said.get("objectType") or said.get("object_type") or feature.get("id")
-    kind = _OLD_TYPES.get(str(kind), str(kind or ""))
+    by_id = _OLD_TYPES.get(str(feature.get("id")), "")
+    # Networks' outlines are often called both, since QuPath shows annotations better.
+    kind = by_id if by_id in ("cell", "detection") else ""
+    kind = kind or said.get("objectType") or said.get("object_type") or by_id
+    kind = str(kind or feature.get("id") or "")
     return kind.lower().replace("_", " ")
 
 

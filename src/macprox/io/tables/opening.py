@@ -51,7 +51,8 @@ def open_table(path: Path, table: str | None = None) -> Opened:
     header = read_header(path)
     is_own = set(REQUIRED_COLUMNS) <= set(header.columns)
     own = partial(_read_own_text, path) if is_own else None
-    return companions.with_images(Opened(header, partial(read_columns, header), own))
+    opened = Opened(header, partial(read_columns, header), own)
+    return companions.with_sources(companions.with_images(opened))
 
 
 def _open_folder(path: Path, table: str | None) -> Opened:

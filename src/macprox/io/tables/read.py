@@ -16,6 +16,7 @@ from macprox.errors import TableError, shortened
 from macprox.io.slide_names import unique_slide_ids
 from macprox.io.tables import positivity
 from macprox.io.tables.cells import (
+    cells_only,
     middle,
     require_positions,
     rois_of,
@@ -34,8 +35,6 @@ from macprox.io.tables.opening import open_table
 from macprox.io.tables.text import Header, numbers, table_stem
 
 _POSITIVE_COLUMN = re.compile(r"(?P<marker>.+)_positive")
-# What QuPath lists beside cells; with "Path" or "Object" before 0.3.
-_NO_CELL = r"(?:Path)?(?:Annotation|Root|Image|TMA ?core|Tile)(?: ?object)?(?: \(image\))?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +79,8 @@ def read_cells(
 
     Recognised by content: macprox, inForm (single fields, merges, consolidated), QuPath
     (measurements, GeoJSON), HALO, MCMICRO, histoCAT, CellProfiler, steinbock, scikit-image's
-    regionprops, Xenium, CosMx, AnnData, SpatialData, and columns that are plainly called x and y.
-    Anything else needs a mapping.
+    regionprops, Xenium, MERSCOPE, CosMx, AnnData, SpatialData, and columns that are plainly
+    called x and y. Anything else needs a mapping.
 
     Parameters
     ----------
@@ -180,9 +179,7 @@ def _read_one(
         return replace(found, cells=with_intensities(found.cells, table, intensities, path))
     layout = layout_of(header, mapping, opened.layout)
     table = opened.columns([*layout.columns, *facts, *(one.column for one in intensities)])
-    table = _cells_only(table, layout, header)
-    if table.empty:
-        raise TableError(f"{path} has a header but no cells.")
+    table = cells_only(table, layout, path)
     found = _foreign(table, layout, header, of_file, pixel_size_um, facts)
     return replace(found, cells=with_intensities(found.cells, table, intensities, path))
 
@@ -249,27 +246,6 @@ def _own(cells: pd.DataFrame, path: Path, facts: tuple[str, ...]) -> _One:
         if (match := _POSITIVE_COLUMN.fullmatch(str(name))) and is_bool_dtype(cells[name])
     }
     return _One(path, cells, markers, facts_of(cells["slide_id"].astype(str), cells, facts))
-
-
-def _cells_only(table: pd.DataFrame, layout: Layout, header: Header) -> pd.DataFrame:
-    """Without annotations (QuPath) and totals (inForm's summaries)."""
-    if layout.object_type:
-        kinds = table[layout.object_type].fillna("").astype(str).str.strip()
-        is_cell = ~kinds.str.fullmatch(_NO_CELL, case=False).astype(bool)
-        if len(table) and not is_cell.any():
-            raise TableError(
-                f"{header.path} holds QuPath's annotations, not cells. Export measurements "
-                "again with 'Export type: Cells' (or Detections)."
-            )
-        return table.loc[is_cell].reset_index(drop=True)
-    if layout.tool == "inForm" and layout.cell_id and len(table):
-        is_total = table[layout.cell_id].astype(str).str.lower() == "all"
-        if is_total.all():
-            raise TableError(
-                f"{header.path} is inForm's summary: it has totals and no cells. Give the "
-                "..._cell_seg_data.txt file beside it."
-            )
-    return table
 
 
 def _phenotypes(

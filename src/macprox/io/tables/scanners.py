@@ -75,10 +75,13 @@ def qupath(header: Header) -> Layout | None:
     is_marked = any(header.find(name) for name in _QUPATH_MARKS)
     x = header.find("centroid x um", "centroid x px", *(["centroid x"] if is_marked else []))
     y = header.find("centroid y um", "centroid y px", *(["centroid y"] if is_marked else []))
+    phenotype = header.find("classification", "class")
+    n_inside = header.find("num detections")
+    if n_inside and header.find("image") and not phenotype:
+        return Layout("QuPath", (), (), None, is_summary=True)
     is_without = header.find("object type") and header.find("classification", "class")
     if not (x and y) and not (is_without and header.find("object id", "parent")):
         return None
-    phenotype = header.find("classification", "class")
     return Layout(
         tool="QuPath",
         x=(x,) if x and y else (),
@@ -90,6 +93,8 @@ def qupath(header: Header) -> Layout | None:
         cell_id=header.find("cell id", "object id"),
         # before 0.4 the name of an object that nobody named was its type
         object_type=header.find("object type") or (header.find("name") if is_marked else None),
+        # before 0.4 a named annotation does not say what it is, but how many cells it holds
+        n_inside=n_inside,
         has_derived_classes=True,
         is_one_slide=True,  # its ROI is a kind of outline
     )

@@ -27,7 +27,12 @@ _NUMBER = "ImageNumber"
 _TORN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
-_BINARY = {b"\x89HDF": "an HDF5 file (.h5ad?)", _ZIP: "a zip archive (.xlsx?)"}
+_BINARY = {
+    b"\x89HDF": "an HDF5 file (.h5ad?)",
+    _ZIP: "a zip archive (.xlsx?)",
+    b"FCS2": "an FCS file",
+    b"FCS3": "an FCS file",
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Header:
     encoding: str
     n_before: int = 0  # lines before it: Excel's "sep=;"
     has_row_names: bool = False  # R's rows begin with a name that its header leaves out
+    markers: tuple[str, ...] = ()  # columns that are intensities for certain: AnnData's variables
 
     def find(self, *names: str) -> str | None:
         """The column of one of these names, first come; see `plain`."""
@@ -100,7 +106,7 @@ def read_header(path: Path) -> Header:
             first = file.readline()
             said = _SEPARATOR_LINE.fullmatch(first)
             first = file.readline() if said else first
-            sample = file.read(_SAMPLE_BYTES)
+            sample = file.readline() + file.read(_SAMPLE_BYTES)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
     except _TORN as error:

@@ -44,8 +44,10 @@ def cellprofiler(header: Header) -> Layout | None:
     x, y = _cellprofiler_centre(header)
     if not (image and x and y):
         return None
-    slide = next((c for c in header.columns if plain(c) in _metadata_names()), None)
-    slide = slide or next((c for c in header.columns if plain(c).startswith("filename ")), None)
+    files = tuple(c for c in header.columns if plain(c).startswith("filename "))
+    named = _metadata_slides(header)
+    is_asked = len(named) > 1
+    found = named or files[:1]
     return Layout(
         tool="CellProfiler",
         x=(x,),
@@ -53,14 +55,20 @@ def cellprofiler(header: Header) -> Layout | None:
         unit="px",
         to_corner=FROM_CENTRE_OF_FIRST,
         phenotype=tuple(c for c in header.columns if re.search(r"(?:^|_)Classify_", c)),
-        slide=slide or image,
-        roi=image if slide else None,
+        slide=None if is_asked else found[0] if found else image,
+        slide_choices=named if is_asked else (),
+        roi=image if found else None,
         cell_id=number,
     )
 
 
-def _metadata_names() -> set[str]:
-    return {f"metadata {name}{end}" for name in _METADATA for end in ("", " id", "id", " name")}
+def _metadata_slides(header: Header) -> tuple[str, ...]:
+    """Columns of metadata that say the slide; where there are several words for it, the nearest."""
+    for name in _METADATA:
+        spelled = {f"metadata {name}{end}" for end in ("", " id", "id", " name")}
+        if found := tuple(c for c in header.columns if plain(c) in spelled):
+            return found
+    return ()
 
 
 def _cellprofiler_centre(header: Header) -> tuple[str | None, str | None]:
@@ -85,14 +93,16 @@ def regionprops(header: Header) -> Layout | None:
     y, x = header.find("centroid 0"), header.find("centroid 1")
     if not (x and y) or header.find("centroid 2"):
         return None
-    is_steinbock = header.find("object") is not None
-    source, image = header.find("source file"), header.find("image")
+    is_steinbock = header.find("object", "image num channels") is not None
+    source, image = header.find("source file", "image source file"), header.find("image")
+    cluster = header.find("cell meta cluster")
     return Layout(
         tool="steinbock" if is_steinbock else "scikit-image",
         x=(x,),
         y=(y,),
         unit="px",
         to_corner=FROM_CENTRE_OF_FIRST,
+        phenotype=(cluster,) if cluster else (),  # ark's, beside wider and narrower ones
         # an acquisition of a slide that is known is a field of it
         slide=source or image,
         roi=image if source else None,
@@ -108,17 +118,27 @@ def xenium(header: Header) -> Layout | None:
     return Layout("Xenium", (x,), (y,), "um", cell_id=header.find("cell id"), is_one_slide=True)
 
 
+def merscope(header: Header) -> Layout | None:
+    """Vizgen's cell metadata: micrometres of the whole slide, by its documentation."""
+    x, y = header.find("center x"), header.find("center y")
+    if not (x and y and header.find("fov") and header.find("volume")):
+        return None
+    cell_id = header.find("entityid", "cell id")
+    return Layout("MERSCOPE", (x,), (y,), "um", cell_id=cell_id, is_one_slide=True)
+
+
 def cosmx(header: Header) -> Layout | None:
-    """CosMx's metadata: pixels of the slide, fields of view."""
-    x, y = header.find("centerx global px"), header.find("centery global px")
+    """CosMx's metadata: pixels of the slide, or its millimetres; fields of view."""
+    x = header.find("centerx global px", "x slide mm")
+    y = header.find("centery global px", "y slide mm")
     if not (x and y):
         return None
     return Layout(
         tool="CosMx",
         x=(x,),
         y=(y,),
-        unit="px",
-        slide=header.find("slide id", "slide", "run tissue name"),
+        unit=unit_of_both(x, y),
+        slide=header.find("slide id", "slide", "run tissue name", "slide id numeric"),
         roi=header.find("fov"),
         cell_id=header.find("cell id", "cell"),
         is_one_slide=True,
