@@ -25,7 +25,7 @@ from macprox.regions.contours import as_multipolygon
 MOST_UNPACKED_BYTES = 2**31  # two million outlined cells
 _SUFFIXES = (".geojson", ".json")
 _UNREADABLE = (ValueError, EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, RuntimeError)
-_LEGACY_IDS = {
+LEGACY_IDS = {  # before 0.3 an object had its type as its id
     "PathAnnotationObject": "annotation",
     "PathCellObject": "cell",
     "PathDetectionObject": "detection",
@@ -131,10 +131,27 @@ def object_type(feature: dict[str, Any]) -> str:
     Version 0.2 said it in the feature's id, 0.3 under another name; what says nothing is an
     annotation, as for QuPath itself.
     """
+    return said_object_type(feature) or "annotation"
+
+
+def said_object_type(feature: dict[str, Any]) -> str:
+    """As `object_type`; empty where the feature says nothing, as other programs' do."""
     properties = table_in(feature, "properties")
     said = properties.get("objectType") or properties.get("object_type")
-    legacy = _LEGACY_IDS.get(str(feature.get("id")), "annotation")
-    return said if isinstance(said, str) and said != "unknown" else legacy
+    is_said = isinstance(said, str) and said != "unknown"
+    return said if is_said else LEGACY_IDS.get(str(feature.get("id")), "")
+
+
+def classification_of(feature: dict[str, Any]) -> str:
+    """A feature's class, in the way of any version of QuPath; empty without one.
+
+    Text; a table with a name; since 0.5 a table, or a list, of the names of derived classes.
+    """
+    found = table_in(feature, "properties").get("classification")
+    if isinstance(found, dict):
+        names = found.get("names")
+        found = found.get("name") or (names if isinstance(names, list) else "")
+    return ": ".join(map(str, found)) if isinstance(found, list) else str(found or "")
 
 
 def table_in(content: dict[str, Any], key: str) -> dict[str, Any]:

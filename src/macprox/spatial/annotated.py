@@ -9,14 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from macprox.celltable import centroids_um
+from macprox.celltable import MICROMETRES, centroids_um
 from macprox.errors import TableError
 
-# How files of others spell it. Lower case; µ is the sign and the Greek letter.
-MICROMETRES = (
-    *("um", "µm", "μm", "micron", "microns"),
-    *("micrometer", "micrometers", "micrometre", "micrometres"),
-)
 _REMEDY = (
     "Multiply obsm['spatial'] by the micrometres that one unit is, and set "
     "uns['spatial_unit'] = 'um'."

@@ -15,8 +15,8 @@ import pandas as pd
 from macprox.celltable import REQUIRED_COLUMNS
 from macprox.errors import TableError, reason_of
 from macprox.io.tables.layout import Layout, Unit, unit_of_both
-from macprox.io.tables.layouts import recognised
 from macprox.io.tables.opened import Opened, as_text
+from macprox.io.tables.recognition import recognised
 from macprox.io.tables.text import Header
 
 NAMES = "obs_names"

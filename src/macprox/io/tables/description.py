@@ -10,13 +10,13 @@ import pandas as pd
 
 from macprox.errors import TableError, shortened
 from macprox.io.tables.cells import um_per_unit
-from macprox.io.tables.companions import is_steinbock
+from macprox.io.tables.file_kinds import open_table
+from macprox.io.tables.files_beside import is_steinbock
 from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.layout import Layout
-from macprox.io.tables.layouts import layout_of, recognised
 from macprox.io.tables.mapping import ColumnMapping
 from macprox.io.tables.opened import Opened
-from macprox.io.tables.opening import open_table
+from macprox.io.tables.recognition import layout_of, recognised
 
 _NAME = re.compile(r".+\.(?:(?:csv|tsv|txt|geojson|json)(?:\.gz)?|zip|parquet|h5ad)", re.IGNORECASE)
 _UNITS = {"um": "µm", "px": "pixels", None: "not said"}

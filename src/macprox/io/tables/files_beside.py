@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -35,8 +36,8 @@ def with_images(opened: Opened) -> Opened:
     known = table.set_index(_NUMBER)
     joined = Header(header.path, (*header.columns, *names), "", "")
 
-    def columns(asked: object) -> pd.DataFrame:
-        wanted = list(dict.fromkeys(asked))  # type: ignore[call-overload]
+    def columns(asked: Sequence[str]) -> pd.DataFrame:
+        wanted = list(dict.fromkeys(asked))
         own = opened.columns([_NUMBER, *(name for name in wanted if name not in names)])
         found = known[names].reindex(own[_NUMBER]).set_axis(own.index)
         return pd.concat([own, found], axis="columns")[wanted].astype(object)

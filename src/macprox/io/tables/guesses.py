@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from macprox.celltable import MICROMETRES
 from macprox.errors import TableError, shortened
 from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.mapping import listed
@@ -29,7 +30,7 @@ _BESIDE = frozenset(
     (
         *("cell", "nucleus", "object", "centroid", "center", "centre", "global", "mean"),
         *("position", "pos", "coord", "coordinate", "coordinates", "location", "loc"),
-        *("um", "micron", "microns", "micrometre", "micrometres", "px", "pixel", "pixels"),
+        *("px", "pixel", "pixels", *MICROMETRES),
     )
 )
 

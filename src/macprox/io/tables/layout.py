@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from macprox.celltable import MICROMETRES
 from macprox.io.tables.text import plain
 
 Unit = Literal["um", "px"]
-_MICROMETRES = {"um", "micron", "microns", "micrometre", "micrometres", "micrometer", "micrometers"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def unit_in(name: str) -> Unit | None:
     ('um', 'px', None)
     """
     words = set(plain(name).split())
-    if _MICROMETRES & words:
+    if words & set(MICROMETRES):
         return "um"
     if {"px", "pixel", "pixels"} & words:
         return "px"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import re
 import zipfile
 import zlib
@@ -217,7 +216,7 @@ def _open(path: Path) -> IO[bytes]:
     if start == _ZIP:
         with zipfile.ZipFile(path) as archive:
             if len(names := _members(archive)) == 1:
-                return io.BytesIO(archive.read(names[0]))
+                return archive.open(names[0])  # it keeps the archive open
     if start[:2] == _GZIP or path.suffix.lower() == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
     return path.open("rb")
