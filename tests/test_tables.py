@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.spatial import cKDTree
 
+from macprox.celltable import MICROMETRES
 from macprox.errors import TableError
 from macprox.io.tables import ColumnMapping, read_cells
 from macprox.io.tables.text import numbers
@@ -329,3 +330,12 @@ def test_numbers_are_read_to_the_last_bit():
     text = pd.Series([repr(value) for value in written.tolist()])
     np.testing.assert_array_equal(numbers(text, Path("a.csv")), written)
     np.testing.assert_array_equal(numbers(text.str.replace(".", ","), Path("a.csv")), written)
+
+
+@pytest.mark.parametrize("unit", MICROMETRES)
+def test_every_word_for_micrometres_is_read_in_a_column_s_name(tmp_path, unit):
+    path = save(tmp_path, f"slide,x ({unit}),y ({unit}),cell type\na,10,20,Tumour\n")
+    assert read_cells(path)["x_um"].tolist() == [10.0]
+    path = save(tmp_path, "slide,x (furlong),y (furlong),cell type\na,10,20,Tumour\n")
+    with pytest.raises(TableError, match="no table of a known tool"):  # control
+        read_cells(path)
