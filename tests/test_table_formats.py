@@ -389,11 +389,13 @@ def test_our_own_anndata_comes_back_whole(stored):
     assert given.cells["area_um2"].tolist() == [1.5, 2.5]
 
 
-@pytest.mark.parametrize("how", ["dense", "sparse"])
-def test_gates_are_held_to_x(stored, how):
+@pytest.mark.parametrize("how", ["dense", "row by row", "sparse"])
+def test_gates_are_held_to_x(stored, how, monkeypatch):
     from scipy import sparse
 
-    x = None if how == "dense" else sparse.csr_matrix([[5.0, 0], [1, 7]])
+    if how == "row by row":
+        monkeypatch.setattr("macprox.io.tables.anndata.SLAB_ROWS", 1)
+    x = sparse.csr_matrix([[5.0, 0], [1, 7]]) if how == "sparse" else None
     path = stored(annotated({"Area": [1, 2]}, x=x))
     with pytest.raises(TableError, match="which column is the phenotype"):
         read_cells(path, pixel_size_um=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from macprox.errors import MacproxError
 from macprox.results import SlideResult
@@ -16,10 +17,11 @@ def slides_of(results: SlideResult | Iterable[SlideResult]) -> list[SlideResult]
     MacproxError
         If there is none, or something else.
     """
-    is_several = isinstance(results, Iterable) and not isinstance(results, str)
-    slides = list(results) if is_several else [results]
+    slides: list[Any] = [results]
+    if isinstance(results, Iterable) and not isinstance(results, str):
+        slides = list(results)
     if not slides:
-        raise MacproxError("There is no slide to export. Give results that macprox.run returned.")
+        raise MacproxError("There is no slide to export; give at least one that is finished.")
     for slide in slides:
         if not isinstance(slide, SlideResult):
             raise MacproxError(

@@ -139,7 +139,7 @@ def said_object_type(feature: dict[str, Any]) -> str:
     properties = table_in(feature, "properties")
     said = properties.get("objectType") or properties.get("object_type")
     is_said = isinstance(said, str) and said != "unknown"
-    return said if is_said else LEGACY_IDS.get(str(feature.get("id")), "")
+    return str(said) if is_said else LEGACY_IDS.get(str(feature.get("id")), "")
 
 
 def classification_of(feature: dict[str, Any]) -> str:
