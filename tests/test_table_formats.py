@@ -514,3 +514,13 @@ def test_inspect_tells_what_is_recognised_and_what_is_missing(tmp_path, shared_d
     assert one["needs"][0].startswith("no table of a known tool")
     ended = macprox("inspect", save(tmp_path, "", "empty.csv"))
     assert (ended.code, ended.err.count("\n")) == (2, 1)
+
+
+def test_a_packed_table_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "s.geojson.gz"
+    text = json.dumps([feature(polygon(0, 0, 9, 9))]) + " " * 10**6
+    path.write_bytes(gzip.compress(text.encode()))
+    assert len(read_cells(path, pixel_size_um=1)) == 1  # control
+    monkeypatch.setattr("macprox.io.packed.MOST_UNPACKED_BYTES", 10**5)
+    with pytest.raises(TableError, match="is damaged: more than 0 GB when unpacked"):
+        read_cells(path, pixel_size_um=1)

@@ -309,7 +309,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
     (tmp_path / "text.parquet").write_text("x,y")
     with pytest.raises(TableError, match="not a Parquet table"):
         read_cells(tmp_path / "text.parquet")
-    (tmp_path / "text.csv.gz").write_text("x,y")
+    (tmp_path / "text.csv.gz").write_bytes(b"\x1f\x8bx,y")
     with pytest.raises(TableError, match="cannot be read"):
         read_cells(tmp_path / "text.csv.gz")
     whole = gzip.compress(("x_um,y_um,phenotype\n" + "1,1,a\n" * 60000).encode(), 0)
