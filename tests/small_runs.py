@@ -19,7 +19,7 @@ from scipy import ndimage as ndi
 import scenes
 import slide_files
 from macprox import cli
-from macprox.results import SlideResult
+from macprox.results import SlideResult, open_result
 
 CHANNELS = ("DAPI", "panCK", "CD68")
 STUDY = """
@@ -98,6 +98,15 @@ def without_reports() -> Iterator[None]:
 
     with patch("macprox.report.write_slide_report", write):
         yield
+
+
+def finished_slide(folder: Path) -> SlideResult:
+    """The small slide, analysed into ``folder / "out"``, without a report."""
+    slide, study = write_slide(folder / "a.ome.tif"), write_study(folder / "study.toml")
+    with without_reports():
+        ended = macprox("run", slide, "--study", study, "--out", folder / "out", "-q")
+    assert ended.code == 0, ended.err
+    return open_result(folder / "out" / "slides" / "a")
 
 
 def type_in(desk: Path, *command: str) -> str:

@@ -172,10 +172,20 @@ def test_a_file_in_the_place_of_a_store_is_left_alone(small_result, tmp_path):
 def test_slides_of_two_folders_are_not_mixed(small_result, small_copy):
     with pytest.raises(MacproxError, match="slides of one result folder"):
         mp.to_anndata([small_result, small_copy])
-    with pytest.raises(MacproxError, match="found no slide"):
-        mp.to_anndata([])
+
+
+@pytest.mark.parametrize("take", [mp.to_anndata, lambda given: mp.export(given, "csv")])
+def test_what_is_no_result_is_told(small_result, take):
     with pytest.raises(MacproxError, match="no slide to export"):
-        mp.export([], "csv")
+        take([])
+    for given in (str(small_result.path), small_result.path, [small_result.path]):
+        with pytest.raises(MacproxError, match=r"Expected the results.*open_result\(folder\)"):
+            take(given)
+
+
+def test_spatialdata_is_of_one_slide(small_result):
+    with pytest.raises(MacproxError, match=r"made of one slide.*found list"):
+        mp.to_spatialdata([small_result])
 
 
 def test_a_slide_that_stopped_says_so(small_copy):

@@ -110,13 +110,7 @@ def test_a_phenotype_has_its_own_colour_or_a_grey_one(cells, tmp_path):
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    slide = small_runs.write_slide(folder / "a.ome.tif")
-    study = small_runs.write_study(folder / "study.toml")
-    with small_runs.without_reports():
-        ended = small_runs.macprox("run", slide, "--study", study, "--out", folder / "out", "-q")
-    assert ended.code == 0, ended.err
-    return mp.open_result(folder / "out" / "slides" / "a")
+    return small_runs.finished_slide(tmp_path_factory.mktemp("run"))
 
 
 def test_cells_are_outlined_with_class_id_and_nucleus(result, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import shapely
 from shapely import MultiPolygon
 
 from macprox.errors import ResultError
-from macprox.io import geojson
+from macprox.io import packed
 from macprox.io.drawn_areas import excluded_beside, read_drawn
 from macprox.io.geojson import geometry_from_um, geometry_to_um
 from macprox.io.region_files import read_artefacts, read_regions, write_regions
@@ -310,7 +310,7 @@ def test_objects_of_older_qupath_that_nobody_drew_are_left_out(save, cell):
 
 
 def test_packed_files_are_unpacked_whatever_their_name(tmp_path, monkeypatch):
-    text = json.dumps(feature(ring(0, 0, 10))).encode()
+    text = json.dumps(feature(ring(0, 0, 10))).encode() + b" " * 5000
     path = tmp_path / "a.geojson"
     path.write_bytes(gzip.compress(text))
     assert read_drawn(path, 1.0, "tumour").area.area == 100
@@ -318,12 +318,12 @@ def test_packed_files_are_unpacked_whatever_their_name(tmp_path, monkeypatch):
         archive.writestr("slide.geojson", text)
         archive.writestr("readme.txt", "x")
     assert read_drawn(path, 1.0, "tumour").area.area == 100
-    monkeypatch.setattr(geojson, "MOST_UNPACKED_BYTES", 20)
+    monkeypatch.setattr(packed, "MOST_UNPACKED_BYTES", 20)
     with pytest.raises(ResultError, match=r"not GeoJSON \(more than 0 GB when unpacked\)"):
         read_drawn(path, 1.0, "tumour")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "x")
-    with pytest.raises(ResultError, match="a zip archive with 0 GeoJSON files in it, not one"):
+    with pytest.raises(ResultError, match=r"a zip archive with 0 files .*json in it, not one"):
         read_drawn(path, 1.0, "tumour")
     for damaged in (gzip.compress(text)[:-9], b"\x1f\x8bnothing", b"PK\x03\x04nothing"):
         path.write_bytes(damaged)

@@ -227,9 +227,13 @@ def test_a_killed_run_goes_on_with_the_same_command(slide, study, whole, tmp_pat
 def test_what_a_killed_process_was_writing_is_removed(copy, slide, study):
     left = copy.path / ".cells.parquet.4711.tmp.parquet"
     left.write_text("half")
+    store = copy.path / ".cells.zarr.4711-0a.tmp.zarr"
+    store.mkdir()
+    (store / "zarr.json").write_text("half")
     (copy.path / ".kept").write_text("somebody else's")
     run(slide, study, copy.path.parents[1])
     assert not left.exists()
+    assert not store.exists()
     assert (copy.path / ".kept").exists()
 
 

@@ -13,13 +13,7 @@ from macprox.review.returned import take_back
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    slide = small_runs.write_slide(folder / "a.ome.tif")
-    study = small_runs.write_study(folder / "study.toml")
-    with small_runs.without_reports():
-        ended = small_runs.macprox("run", slide, "--study", study, "--out", folder / "out", "-q")
-    assert ended.code == 0, ended.err
-    return mp.open_result(folder / "out" / "slides" / "a")
+    return small_runs.finished_slide(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
@@ -54,8 +55,9 @@ def typed(text: str) -> Iterator[list[str]]:
     for line in text.replace("\\\n", " ").splitlines():
         command = re.match(r"\s*(?:\S*bin/)?macprox ([a-z].*)", line)
         if command and not line.lstrip().startswith("#"):
-            ended = re.split(r" (?:\|\||&&|>|&|\|)(?: |$)| #", command[1])[0]
-            yield shlex.split(ended)
+            words = shlex.shlex(command[1], posix=True, punctuation_chars="|&>")
+            words.whitespace_split = True
+            yield list(takewhile(lambda word: set(word) - set("|&>"), words))
 
 
 def test_commands_and_options_of_the_pages_exist():
@@ -63,7 +65,11 @@ def test_commands_and_options_of_the_pages_exist():
     assert len(calls) > 50
     for page, (name, *words) in calls:
         assert name in COMMANDS, f"{page}: macprox {name}"
-        known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        known = {
+            option
+            for parameter in COMMANDS[name].params
+            for option in (*parameter.opts, *parameter.secondary_opts)  # --self-test, --no-...
+        }
         given = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
         assert given <= known, f"{page}: macprox {name} has no {given - known}"
 
@@ -71,6 +77,9 @@ def test_commands_and_options_of_the_pages_exist():
 def test_a_command_that_is_not_there_would_be_found():
     assert list(typed("macprox rnu slides --outt x  # so\n")) == [["rnu", "slides", "--outt", "x"]]
     assert list(typed("a && b\n.venv/bin/macprox demo || true\n")) == [["demo"]]
+    assert list(typed("macprox stats --gate 'A = B > 1' > log\n")) == [
+        ["stats", "--gate", "A = B > 1"]
+    ]
 
 
 @pytest.mark.parametrize("page", ["pathologist", "batch", "scripting"])

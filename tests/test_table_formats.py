@@ -389,11 +389,13 @@ def test_our_own_anndata_comes_back_whole(stored):
     assert given.cells["area_um2"].tolist() == [1.5, 2.5]
 
 
-@pytest.mark.parametrize("how", ["dense", "sparse"])
-def test_gates_are_held_to_x(stored, how):
+@pytest.mark.parametrize("how", ["dense", "row by row", "sparse"])
+def test_gates_are_held_to_x(stored, how, monkeypatch):
     from scipy import sparse
 
-    x = None if how == "dense" else sparse.csr_matrix([[5.0, 0], [1, 7]])
+    if how == "row by row":
+        monkeypatch.setattr("macprox.io.tables.anndata.SLAB_ROWS", 1)
+    x = sparse.csr_matrix([[5.0, 0], [1, 7]]) if how == "sparse" else None
     path = stored(annotated({"Area": [1, 2]}, x=x))
     with pytest.raises(TableError, match="which column is the phenotype"):
         read_cells(path, pixel_size_um=1)
@@ -512,3 +514,13 @@ def test_inspect_tells_what_is_recognised_and_what_is_missing(tmp_path, shared_d
     assert one["needs"][0].startswith("no table of a known tool")
     ended = macprox("inspect", save(tmp_path, "", "empty.csv"))
     assert (ended.code, ended.err.count("\n")) == (2, 1)
+
+
+def test_a_packed_table_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "s.geojson.gz"
+    text = json.dumps([feature(polygon(0, 0, 9, 9))]) + " " * 10**6
+    path.write_bytes(gzip.compress(text.encode()))
+    assert len(read_cells(path, pixel_size_um=1)) == 1  # control
+    monkeypatch.setattr("macprox.io.packed.MOST_UNPACKED_BYTES", 10**5)
+    with pytest.raises(TableError, match="is damaged: more than 0 GB when unpacked"):
+        read_cells(path, pixel_size_um=1)

@@ -86,8 +86,7 @@ def test_cells_above_a_gate_are_positive_and_called_by_it(table):
 
 
 def test_a_phenotype_of_the_table_stays_beside_gates(table):
-    mapping = gated("CD68=2000", phenotype="Area")
-    given = read_given(table, ColumnMapping(phenotype="Eccentricity", gates=mapping.gates), 1)
+    given = read_given(table, gated("CD68=2000", phenotype="Eccentricity"), 1)
     assert set(given.cells["phenotype"]) == {"0.1"}
     assert given.markers == {"CD68": "cd68_positive"}
 
@@ -132,6 +131,7 @@ def test_a_table_of_gates_is_read_whatever_its_shape(table, tmp_path, text):
         ("marker,gate\nCD68,high\n", "gate of 'CD68' should be a number or auto, found 'high'"),
         ("markers,other\nCD68,5\n", "Slide 's' has no gate of CD68; the gates are of 'other'"),
         ("marker,gate\nCD68,5\nCD68,6\n", r"'CD68' has two gates, 5\.0 and 6\.0"),
+        ("marker,gate,slide\nCD68,5,s\nCD68,6,s.tif\n", r"has two gates, 5\.0 and 6\.0"),
         ("marker,gate\nCD99,5\n", "has no intensity of 'CD99'"),
     ],
 )

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.spatial import cKDTree
 
+from macprox.celltable import MICROMETRES
 from macprox.errors import TableError
 from macprox.io.tables import ColumnMapping, read_cells
 from macprox.io.tables.text import numbers
@@ -308,7 +309,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
     (tmp_path / "text.parquet").write_text("x,y")
     with pytest.raises(TableError, match="not a Parquet table"):
         read_cells(tmp_path / "text.parquet")
-    (tmp_path / "text.csv.gz").write_text("x,y")
+    (tmp_path / "text.csv.gz").write_bytes(b"\x1f\x8bx,y")
     with pytest.raises(TableError, match="cannot be read"):
         read_cells(tmp_path / "text.csv.gz")
     whole = gzip.compress(("x_um,y_um,phenotype\n" + "1,1,a\n" * 60000).encode(), 0)
@@ -329,3 +330,12 @@ def test_numbers_are_read_to_the_last_bit():
     text = pd.Series([repr(value) for value in written.tolist()])
     np.testing.assert_array_equal(numbers(text, Path("a.csv")), written)
     np.testing.assert_array_equal(numbers(text.str.replace(".", ","), Path("a.csv")), written)
+
+
+@pytest.mark.parametrize("unit", MICROMETRES)
+def test_every_word_for_micrometres_is_read_in_a_column_s_name(tmp_path, unit):
+    path = save(tmp_path, f"slide,x ({unit}),y ({unit}),cell type\na,10,20,Tumour\n")
+    assert read_cells(path)["x_um"].tolist() == [10.0]
+    path = save(tmp_path, "slide,x (furlong),y (furlong),cell type\na,10,20,Tumour\n")
+    with pytest.raises(TableError, match="no table of a known tool"):  # control
+        read_cells(path)

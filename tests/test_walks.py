@@ -32,7 +32,7 @@ def walk(page: str, desk: Path) -> list[str]:
     return [block.typed_in(desk, names) for block in blocks(page) if block.runs]
 
 
-def test_at_the_microscope(desk):
+def test_a_pathologist_s_first_hour_ends_with_a_signed_slide(desk):
     shutil.rmtree("macprox-demo")
     states = []
     for block in blocks("first_hour_pathologist"):
@@ -72,7 +72,7 @@ def test_the_report_says_what_the_pathologist_s_page_quotes(sample_results):
     assert f"p = {row['p']:.3f}, on this slide" in page
 
 
-def test_in_a_core_facility(desk):
+def test_a_core_facility_s_first_hour_names_the_slide_that_failed(desk):
     said = walk("first_hour_batch", desk)
     assert "'P04_late.ome.tif' is truncated" in said[0]
     assert "exit code 1" in said[0]
@@ -84,7 +84,7 @@ def test_in_a_core_facility(desk):
     assert {"cells.csv", "report.html"} <= delivered
 
 
-def test_in_python(desk, capsys):
+def test_a_script_s_first_hour_prints_what_the_page_says(desk, capsys):
     walk("first_hour_scripting", desk)
     said = capsys.readouterr().out
     assert "mean 28 µm, 31% within 20 µm" in said
@@ -97,23 +97,23 @@ def test_in_python(desk, capsys):
     assert relabelled == [("0.149", "0.078", "0.005"), ("0.149", "0.135", "0.474")]
 
 
-def test_my_panel(desk):
+def test_a_panel_of_one_s_own_gives_its_phenotypes(desk):
     walk("my_panel", desk)
     assert mp.open_result("panel_results/slides/P01_early").cells()["phenotype"].nunique() > 5
 
 
-def test_fixing_gates(desk):
+def test_the_page_on_gates_runs_as_written(desk):
     assert any("gate" in said.lower() for said in walk("fixing_gates", desk))
 
 
-def test_choosing_a_null(desk, capsys):
+def test_the_page_on_nulls_tells_the_nulls_apart(desk, capsys):
     walk("choosing_a_null", desk)
     said = capsys.readouterr().out
     assert "all non-Tumour cells" in said
     assert "AM/TRM-like, Mo-mac-like" in said or "AM/TRM-like or Mo-mac-like" in said
 
 
-def test_my_qupath_project(desk):
+def test_a_class_and_a_region_of_qupath_come_back(desk):
     said = walk("my_qupath_project", desk)
     assert any("Relabelled: 1. Deleted: 0." in text for text in said)
     corrected = mp.open_result("macprox-demo/slides/P01_early").cells()
@@ -123,7 +123,7 @@ def test_my_qupath_project(desk):
     assert len(json.loads(Path("to_qupath/cells.geojson").read_text("utf-8"))["features"]) > 900
 
 
-def test_label_images(desk):
+def test_label_images_of_others_are_the_cells(desk):
     walk("label_images", desk)
     given = mp.open_result("given/slides/P01_early")
     assert given.study.segmentation.method == "labels"

@@ -18,7 +18,6 @@ from macprox.celltable import OTHER
 from macprox.errors import MacproxError, ResultError
 from macprox.io.images import reopen_slide
 from macprox.io.own_pyramid import with_own_pyramid
-from macprox.phenotype.colours import phenotype_colours
 from macprox.report.overview import (
     MACROPHAGE_MARKER_COLOURS,
     NUCLEUS_COLOUR,
@@ -26,7 +25,6 @@ from macprox.report.overview import (
     contrast_limits,
     stains,
 )
-from macprox.review.cells.decisions import phenotypes_of
 from macprox.slide import Slide, Url
 from macprox.starter_study import guess_panel
 from napari_macprox.lazy import ClassView, CoarsePlane, SlidePlane
@@ -223,8 +221,7 @@ def cell_layer(result: SlideResult, cells: pd.DataFrame) -> tuple[LayerData, lis
 
 def colours_of(study: Study, cells: pd.DataFrame) -> dict[str, str]:
     """The report's colours."""
-    proximity = study.proximity
-    return phenotype_colours(phenotypes_of(cells, study), proximity.tumour, proximity.macrophages)
+    return study.colours(cells["phenotype"].unique())
 
 
 def _points(cells: pd.DataFrame, colours: Mapping[str, str], about: dict[str, Any]) -> LayerData:

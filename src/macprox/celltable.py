@@ -17,6 +17,11 @@ COMPARTMENTS = ("nucleus", "ring", "cell")  # where a marker is measured
 REQUIRED_COLUMNS = ("slide_id", "cell_id", "x_um", "y_um")
 OTHER = "Other"
 AMBIGUOUS = "Ambiguous"
+# How others spell our unit, in lower case; µ is the sign and the Greek letter.
+MICROMETRES = (
+    *("um", "µm", "μm", "micron", "microns"),
+    *("micrometer", "micrometers", "micrometre", "micrometres"),
+)
 
 
 def slug(name: str) -> str:

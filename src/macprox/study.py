@@ -13,6 +13,7 @@ from macprox import study_toml
 from macprox.celltable import AMBIGUOUS, OTHER, slugs
 from macprox.cohort.parameters import CohortParameters
 from macprox.errors import PanelError, StudyError, TableError
+from macprox.phenotype.colours import phenotype_colours
 from macprox.phenotype.logic import Rule
 from macprox.phenotype.parameters import MarkerParameters
 from macprox.phenotype.rules import parse_rule
@@ -151,6 +152,11 @@ class Study:
         """The marker part of the tumour's rule; None where the study has no tumour phenotype."""
         rule = self.rules.get(self.proximity.tumour)
         return None if rule is None else rule.without_region()
+
+    def colours(self, found: Iterable[str] = ()) -> dict[str, str]:
+        """The colour of each phenotype, and of those that only a table names."""
+        names = list(dict.fromkeys([*self.phenotypes, *sorted(map(str, found))]))
+        return phenotype_colours(names, self.proximity.tumour, self.proximity.macrophages)
 
     def for_slide(self, slide: Slide) -> Study:
         """This study, after `check_slide`."""

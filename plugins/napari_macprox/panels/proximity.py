@@ -6,7 +6,6 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QWidget
 
-from macprox.phenotype.colours import phenotype_colours
 from macprox.review.question.answer import BAND_TEXT, Answer, change_since, nearest_lines
 from macprox.review.question.headline import Line, Side, class_noun, headline_sides, shares_title
 from macprox.review.session import ReviewSession
@@ -190,8 +189,7 @@ class ProximityPanel(QWidget):
             self._chart.say("No curve: there is nothing to compare on this slide.")
             return
         study = session.study
-        proximity = study.proximity
-        colours = phenotype_colours([*study.phenotypes], proximity.tumour, proximity.macrophages)
+        colours = study.colours()
         curve = curves[name]
         has_band = bool(np.isfinite(curve.low).any())
         self._chart.show_curve(
@@ -199,7 +197,7 @@ class ProximityPanel(QWidget):
             ALL_COLOUR if name == ALL_MACROPHAGES else colours.get(name, ALL_COLOUR),
             shares_title(name, study),
             BAND_TEXT if has_band else "",
-            proximity.primary_radius_um,
+            study.proximity.primary_radius_um,
         )
 
     def _draw_lines(self) -> None:

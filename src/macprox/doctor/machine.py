@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from macprox.doctor.finding import NOTE, Finding, private, problem
+from macprox.doctor.finding import NOTE, PROBLEM, Finding, private, problem
 from macprox.doctor.limits import lent_cores, lent_memory
 
 GB = 1e9
@@ -42,7 +42,7 @@ def _writable(about: str, folder: Path, remedy: str) -> Finding:
     words = f"{shown}: {free_gb:.1f} GB free"
     facts = {"path": shown, "free_gb": round(free_gb, 1)}
     if free_gb < LEAST_DISK_GB:
-        return Finding(about, words, "problem", "free some space there", True, facts)
+        return Finding(about, words, PROBLEM, "free some space there", True, facts)
     if free_gb < ENOUGH_DISK_GB:
         return Finding(about, words, NOTE, "make room before a batch of slides", facts=facts)
     return Finding(about, words, facts=facts)
@@ -89,7 +89,7 @@ def _memory() -> Finding:
         return Finding("memory", "this system does not say how much is free")
     words, facts = f"{free / GB:.1f} GB can be taken", {"free_gb": round(free / GB, 1)}
     if free < LEAST_MEMORY_GB * GB:
-        return Finding("memory", words, "problem", "close other programs", True, facts)
+        return Finding("memory", words, PROBLEM, "close other programs", True, facts)
     if free < ENOUGH_MEMORY_GB * GB:
         return Finding("memory", words, NOTE, "run with --workers 1 --tile 1024", facts=facts)
     return Finding("memory", words, facts=facts)

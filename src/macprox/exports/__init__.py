@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,16 +54,13 @@ def export(
         If there is no such format, a library that it needs is not installed, no slide is given,
         or a slide is not finished.
     """
-    from macprox.results import SlideResult  # here, so that a list of formats costs nothing
+    from macprox.exports.slides import slides_of  # here, so that a list of formats costs nothing
 
     if to not in _WRITERS:
         raise MacproxError(f"Expected a format, one of {', '.join(FORMATS)}; found {to!r}.")
     module, name = _WRITERS[to].split(":")
     write: Callable[[Any, Path], list[Path]] = getattr(import_module(f"{__name__}.{module}"), name)
-    one = isinstance(result, SlideResult)
-    slides = [result] if isinstance(result, SlideResult) else list(result)
-    if not slides:
-        raise MacproxError("There is no slide to export.")
+    slides, one = slides_of(result), not isinstance(result, Iterable)
     if to in _OF_SEVERAL:
         beside = slides[0].path if one else slides[0].folder.results
         return write(slides, Path(folder) if folder is not None else beside / "export")

@@ -13,10 +13,10 @@ import pandas as pd
 
 from macprox import __version__
 from macprox.celltable import COMPARTMENTS, centroids_um, mean_column
-from macprox.errors import MacproxError, TableError
+from macprox.errors import MacproxError
+from macprox.exports.slides import slides_of
 from macprox.io.atomic import replacing, replacing_folder
 from macprox.io.store import STUDY_FILE
-from macprox.phenotype.colours import phenotype_colours
 from macprox.results import SlideResult
 from macprox.spatial.into import storable
 from macprox.study import Study
@@ -62,7 +62,7 @@ def to_anndata(results: SlideResult | Sequence[SlideResult]) -> AnnData:
         raise MacproxError(
             'Writing AnnData needs anndata: pip install "macprox[anndata]".'
         ) from error
-    slides = [results] if isinstance(results, SlideResult) else list(results)
+    slides = slides_of(results)
     study = _study_of(slides)
     about = _slide_facts(slides)
     cells = _together([result.cells() for result in slides])
@@ -77,7 +77,9 @@ def to_anndata(results: SlideResult | Sequence[SlideResult]) -> AnnData:
         layers=values if gated else {},
         obsm={"spatial": centroids_um(cells)},
     )
-    table.uns["phenotype_colors"] = _colours(table.obs["phenotype"], study)
+    names = list(table.obs["phenotype"].cat.categories)
+    # in the order of the categories, as scanpy looks them up
+    table.uns["phenotype_colors"] = [study.colours(names)[name] for name in names]
     table.uns["macprox"] = {
         "version": __version__,
         "spatial_unit": UNIT,
@@ -125,10 +127,10 @@ def writing() -> Iterator[None]:
 
 def _study_of(slides: Sequence[SlideResult]) -> Study:
     folders = sorted({str(result.folder.results) for result in slides})
-    if len(folders) != 1:
+    if len(folders) > 1:
         raise MacproxError(
             "AnnData is made of the slides of one result folder, whose study they share; found "
-            f"{', '.join(folders) or 'no slide'}. Make one of each folder and join them with "
+            f"{', '.join(folders)}. Make one of each folder and join them with "
             "anndata.concat."
         )
     return slides[0].study
@@ -228,16 +230,4 @@ def _obs(cells: pd.DataFrame, about: pd.DataFrame, study: Study) -> pd.DataFrame
         elif not pd.api.types.is_numeric_dtype(obs[name]):
             obs[name] = pd.Categorical(obs[name].map(str, na_action="ignore"))
     names = obs["slide_id"].astype(str) + "_" + obs["cell_id"].astype(str)
-    if names.duplicated().any():
-        raise TableError(f"Two cells are called {names[names.duplicated()].iloc[0]!r}.")
     return obs.set_axis(pd.Index(names.astype(object)))
-
-
-def _colours(phenotype: pd.Series, study: Study) -> list[str]:
-    """In the order of the categories, as scanpy looks them up."""
-    names = [*phenotype.cat.categories]
-    proximity = study.proximity
-    colours = phenotype_colours(
-        list(dict.fromkeys([*study.phenotypes, *names])), proximity.tumour, proximity.macrophages
-    )
-    return [colours[name] for name in names]

@@ -14,7 +14,6 @@ import shapely
 from macprox.celltable import centroids_um
 from macprox.exports.outlines import OutlinedCells, cell_outlines
 from macprox.io.atomic import replacing
-from macprox.phenotype.colours import phenotype_colours
 from macprox.results import SlideResult
 
 _NAMESPACE = uuid.UUID("0f0c7d1e-6a56-4d0c-9b5c-6d6163707278")
@@ -31,16 +30,8 @@ def export_geojson(result: SlideResult, folder: Path) -> list[Path]:
     outlined: Iterable[OutlinedCells] = ()
     if result.folder.labels.exists():
         outlined = cell_outlines(result, cells["cell_id"].to_numpy())
-    path, colours = folder / "cells.geojson", colours_of(result, cells)
+    path, colours = folder / "cells.geojson", result.study.colours(cells["phenotype"].unique())
     return [write_geojson(cells, result.pixel_size_um, path, colours, outlined)]
-
-
-def colours_of(result: SlideResult, cells: pd.DataFrame) -> dict[str, str]:
-    """The colour of every phenotype, as in the report."""
-    study = result.study
-    others = sorted(set(cells["phenotype"].astype(str)) - set(study.phenotypes))
-    proximity = study.proximity
-    return phenotype_colours([*study.phenotypes, *others], proximity.tumour, proximity.macrophages)
 
 
 def write_geojson(

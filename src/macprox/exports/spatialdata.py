@@ -40,8 +40,13 @@ def to_spatialdata(result: SlideResult) -> SpatialData:
     Raises
     ------
     MacproxError
-        If spatialdata is not installed, or the slide is not finished.
+        If it is no slide's result, spatialdata is not installed, or the slide is not finished.
     """
+    if not isinstance(result, SlideResult):
+        raise MacproxError(
+            f"SpatialData is made of one slide, as macprox.open_result gives it; found "
+            f"{type(result).__name__}."
+        )
     try:
         from spatialdata import SpatialData
     except ImportError as error:

@@ -68,15 +68,7 @@ def _rings(labels):
         Where each ring ends among the corners.
     """
     height, width = labels.shape
-    n_edges, n_rings = 0, 0
-    for y in range(1, height):
-        for x in range(1, width):
-            here = labels[y, x]
-            if here != labels[y - 1, x]:
-                n_edges += 2
-                n_rings += here != 0
-            if here != labels[y, x - 1]:
-                n_edges += 2
+    n_edges, n_rings = _most(labels)
     corners = np.empty((n_edges, 2), np.int64)
     ring_label = np.empty(n_rings, np.int64)
     stops = np.empty(n_rings, np.int64)
@@ -115,3 +107,18 @@ def _rings(labels):
             stops[n_rings] = n_corners
             n_rings += 1
     return corners[:n_corners], ring_label[:n_rings], stops[:n_rings]
+
+
+@nb.njit(cache=True, nogil=True)
+def _most(labels):
+    """No more corners, and no more rings, than this: each edge for both of its sides."""
+    n_edges, n_rings = 0, 0
+    for y in range(1, labels.shape[0]):
+        for x in range(1, labels.shape[1]):
+            here = labels[y, x]
+            if here != labels[y - 1, x]:
+                n_edges += 2
+                n_rings += here != 0
+            if here != labels[y, x - 1]:
+                n_edges += 2
+    return n_edges, n_rings

@@ -40,9 +40,7 @@ def replacing(path: Path, makes_folder: bool = True) -> Iterator[Path]:
     >>> with replacing(folder / "a.txt") as temporary:  # doctest: +SKIP
     ...     temporary.write_text("whole")
     """
-    # Two machines may have the same process id and the same folder.
-    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = path.with_name(f".{path.name}.{unique}.tmp{path.suffix}")
+    temporary = _temporary_beside(path)
     if makes_folder:
         make_folder(path.parent)
     try:
@@ -66,8 +64,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     ResultError
         If it cannot be written.
     """
-    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = path.with_name(f".{path.name}.{unique}.tmp{path.suffix}")
+    temporary = _temporary_beside(path)
     make_folder(path.parent)
     try:
         yield temporary
@@ -80,10 +77,20 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _temporary_beside(path: Path) -> Path:
+    # Two machines may have the same process id and the same folder.
+    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    return path.with_name(f".{path.name}.{unique}.tmp{path.suffix}")
+
+
 def clear_leftovers(folder: Path) -> None:
-    """Remove temporary files of a process that was killed while it wrote into this folder."""
+    """Remove what a process left that was killed while it wrote into this folder."""
     for path in folder.glob(".*.tmp*"):
-        if _TEMPORARY.fullmatch(path.name):
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 

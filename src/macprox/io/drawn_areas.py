@@ -12,7 +12,14 @@ import shapely
 from shapely import MultiPolygon
 
 from macprox.errors import ResultError, shortened
-from macprox.io.geojson import features_of, geometry_of, in_um, load, table_in
+from macprox.io.geojson import (
+    classification_of,
+    features_of,
+    geometry_of,
+    in_um,
+    load,
+    table_in,
+)
 from macprox.io.region_files import CLASSES
 from macprox.regions.contours import as_multipolygon
 
@@ -25,8 +32,6 @@ MEANT = {
     "tissue_window": re.compile(r"window|tissue|field|core", re.IGNORECASE),
     "exclusion": re.compile(r"exclu|ignore|art[ei]fact|fold|necro|debris", re.IGNORECASE),
 }
-
-
 _Area = tuple[str, str, MultiPolygon]  # class, label, where in pixels
 
 
@@ -107,7 +112,7 @@ def _areas_in(path: Path) -> tuple[list[_Area], list[str]]:
             why = shapely.is_valid_reason(geometry)
             geometry = shapely.make_valid(geometry)
             messages.append(f"{path.name}: area {number} was repaired ({why}).")
-        areas.append((class_name(feature), _label(feature), as_multipolygon(geometry)))
+        areas.append((_class_name(feature), _label(feature), as_multipolygon(geometry)))
     if len(areas) < len(features):
         messages.append(f"{path.name}: {len(features) - len(areas)} points or lines left out.")
     return areas, messages
@@ -134,22 +139,17 @@ def _drawn(
     )
 
 
-def class_name(feature: dict[str, Any]) -> str:
-    """What a feature is called by class, in any version's way; empty without one."""
+def _class_name(feature: dict[str, Any]) -> str:
+    """What an area is called by class: by ours, else by QuPath's; empty without one."""
     properties = table_in(feature, "properties")
     kind = table_in(properties, "metadata").get("kind") or properties.get("kind")
-    if isinstance(properties.get("classification"), str):
-        return properties["classification"]
-    classification = table_in(properties, "classification")
-    names = classification.get("names")  # QuPath 0.5 and later: derived classes as a list
-    derived = ": ".join(map(str, names)) if isinstance(names, list) else ""
-    return str(kind or classification.get("name") or derived)
+    return str(kind or "") or classification_of(feature)
 
 
 def _label(feature: dict[str, Any]) -> str:
     properties = table_in(feature, "properties")
     reason = table_in(properties, "metadata").get("reason") or properties.get("reason")
-    return str(reason or properties.get("name") or class_name(feature))
+    return str(reason or properties.get("name") or _class_name(feature))
 
 
 def _meant(areas: list[_Area], kind: str, name: str | None, path: Path) -> list[_Area]:

@@ -7,12 +7,9 @@ pixel corners, as QuPath's are: (0, 0) is the outer corner of the first pixel. W
 
 from __future__ import annotations
 
-import gzip
 import json
-import zipfile
-import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import shapely
@@ -20,12 +17,11 @@ from shapely import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from macprox.errors import ResultError, reason_of
+from macprox.io.packed import TORN, read_unpacked
 from macprox.regions.contours import as_multipolygon
 
-MOST_UNPACKED_BYTES = 2**31  # two million outlined cells
 _SUFFIXES = (".geojson", ".json")
-_UNREADABLE = (ValueError, EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, RuntimeError)
-_LEGACY_IDS = {
+LEGACY_IDS = {  # before 0.3 an object had its type as its id
     "PathAnnotationObject": "annotation",
     "PathCellObject": "cell",
     "PathDetectionObject": "detection",
@@ -65,36 +61,11 @@ def load(path: Path) -> Any:
 def read_text(path: Path) -> str:
     """The text of a file, which `parsed` understands; packed as ``.gz`` or ``.zip``, unpacked."""
     try:
-        return _unpacked(path).decode("utf-8-sig")
+        return read_unpacked(path, _SUFFIXES).decode("utf-8-sig")
     except FileNotFoundError:
         raise ResultError(f"There is no file {path}; expected GeoJSON with drawn areas.") from None
-    except _UNREADABLE as error:  # not even text
+    except (ValueError, *TORN) as error:  # not even text
         raise not_geojson(path, error) from None
-
-
-def _unpacked(path: Path) -> bytes:
-    """What QuPath exports is packed by choice; known by its first bytes, whatever its name."""
-    with path.open("rb") as file:
-        start = file.read(4)
-        file.seek(0)
-        if start[:2] == b"\x1f\x8b":
-            with gzip.open(file) as packed:
-                return _bounded(packed)
-        if start != b"PK\x03\x04":
-            return file.read()
-        with zipfile.ZipFile(file) as archive:
-            names = [name for name in archive.namelist() if name.lower().endswith(_SUFFIXES)]
-            if len(names) != 1:
-                raise ValueError(f"a zip archive with {len(names)} GeoJSON files in it, not one")
-            with archive.open(names[0]) as packed:
-                return _bounded(packed)
-
-
-def _bounded(packed: IO[bytes] | gzip.GzipFile) -> bytes:
-    text = packed.read(MOST_UNPACKED_BYTES + 1)
-    if len(text) > MOST_UNPACKED_BYTES:
-        raise ValueError(f"more than {MOST_UNPACKED_BYTES >> 30} GB when unpacked")
-    return text
 
 
 def parsed(text: str, path: Path) -> Any:
@@ -131,10 +102,29 @@ def object_type(feature: dict[str, Any]) -> str:
     Version 0.2 said it in the feature's id, 0.3 under another name; what says nothing is an
     annotation, as for QuPath itself.
     """
+    return said_object_type(feature) or "annotation"
+
+
+def said_object_type(feature: dict[str, Any]) -> str:
+    """As `object_type`; empty where the feature says nothing, as other programs' do."""
+    by_id = LEGACY_IDS.get(str(feature.get("id")), "")
+    if by_id in ("cell", "detection"):  # networks' outlines are often called annotations, too
+        return by_id
     properties = table_in(feature, "properties")
     said = properties.get("objectType") or properties.get("object_type")
-    legacy = _LEGACY_IDS.get(str(feature.get("id")), "annotation")
-    return said if isinstance(said, str) and said != "unknown" else legacy
+    return said if isinstance(said, str) and said != "unknown" else by_id
+
+
+def classification_of(feature: dict[str, Any]) -> str:
+    """A feature's class, in the way of any version of QuPath; empty without one.
+
+    Text; a table with a name; since 0.5 a table, or a list, of the names of derived classes.
+    """
+    found = table_in(feature, "properties").get("classification")
+    if isinstance(found, dict):
+        names = found.get("names")
+        found = found.get("name") or (names if isinstance(names, list) else "")
+    return ": ".join(map(str, found)) if isinstance(found, list) else str(found or "")
 
 
 def table_in(content: dict[str, Any], key: str) -> dict[str, Any]:

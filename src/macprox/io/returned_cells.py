@@ -11,8 +11,14 @@ import numpy as np
 import shapely
 
 from macprox.errors import ResultError, shortened
-from macprox.io.drawn_areas import class_name
-from macprox.io.geojson import listed_features, not_geojson, object_type, read_text, table_in
+from macprox.io.geojson import (
+    classification_of,
+    listed_features,
+    not_geojson,
+    object_type,
+    read_text,
+    table_in,
+)
 
 _OF_CELLS = ("cell", "detection")
 _MIDDLE = "middle"
@@ -63,7 +69,7 @@ def read_returned_cells(path: Path) -> ReturnedCells:
         slide_id=np.array([metadata["slide_id"] for metadata in told], object),
         cell_id=np.array([int(metadata["cell_id"]) for metadata in told]),
         before=np.array([metadata["phenotype"] for metadata in told], object),
-        after=np.array([class_name(cell) for cell in cells], object),
+        after=np.array([classification_of(cell) for cell in cells], object),
         xy_px=np.array([_middle(cell, path) for cell in cells]),
     )
 

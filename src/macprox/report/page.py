@@ -15,7 +15,6 @@ from shapely import MultiPolygon
 
 from macprox.errors import ResultError
 from macprox.io.atomic import write_text
-from macprox.phenotype.colours import phenotype_colours
 from macprox.regions import Regions
 from macprox.report import (
     border,
@@ -82,9 +81,7 @@ def slide_context(result) -> dict[str, Any]:
     seen, manifest = result.overview(), result.manifest
     saved = SavedNumbers(statistics)
     gate_rows, regions = saved_gates(result, seen), saved_regions(result, seen)
-    colours = phenotype_colours(
-        list(study.phenotypes), study.proximity.tumour, study.proximity.macrophages
-    )
+    colours = study.colours()
     answer = _answer_context(cells, saved, gate_rows, regions, study)
     layout = overview.layout_of(seen, cells)
     drawing = (cells, regions, result.artefacts(), layout)

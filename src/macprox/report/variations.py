@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from macprox.phenotype.colours import phenotype_colours
 from macprox.report import style
 from macprox.report.rows import Direction
 from macprox.report.sentences import all_directions
@@ -66,9 +65,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
 
 
 def _draw(figure: Figure, lines: list[str], table: pd.DataFrame, study) -> None:
-    colours = phenotype_colours(
-        list(study.phenotypes), study.proximity.tumour, study.proximity.macrophages
-    )
+    colours = study.colours()
     markers = style.macrophage_markers(study.proximity.macrophages)
     place = {line: -i for i, line in enumerate(lines)}
     panels = figure.subplots(1, 2, sharey=True)

@@ -9,14 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from macprox.celltable import centroids_um
+from macprox.celltable import MICROMETRES, centroids_um
 from macprox.errors import TableError
 
-# How files of others spell it. Lower case; µ is the sign and the Greek letter.
-MICROMETRES = (
-    *("um", "µm", "μm", "micron", "microns"),
-    *("micrometer", "micrometers", "micrometre", "micrometres"),
-)
 _REMEDY = (
     "Multiply obsm['spatial'] by the micrometres that one unit is, and set "
     "uns['spatial_unit'] = 'um'."
@@ -77,12 +72,14 @@ def _of_anndata(adata: Any) -> pd.DataFrame:
         found = ", ".join(map(repr, adata.obsm)) or "nothing"
         raise TableError(
             "The AnnData has no obsm['spatial'] with the cells' positions in micrometres; its obsm "
-            f"holds {found}."
+            f"holds {found}. Put them there, or give a DataFrame with x_um and y_um."
         )
     _require_micrometres(getattr(adata, "uns", {}))
     xy = np.asarray(adata.obsm["spatial"], dtype=float)
     if xy.ndim != 2 or xy.shape[1] != 2:
-        raise TableError(f"obsm['spatial'] must be (n, 2), columns x and y; found {xy.shape}.")
+        raise TableError(
+            f"obsm['spatial'] must be (n, 2), columns x and y; found {xy.shape}. Leave out a z."
+        )
     return adata.obs.assign(x_um=xy[:, 0], y_um=xy[:, 1])
 
 
@@ -150,7 +147,10 @@ def _centroids(data: Any, region: str) -> pd.DataFrame:
     from spatialdata.transformations import get_transformation
 
     if region not in data:
-        raise TableError(f"The table annotates {region!r}, which the SpatialData does not have.")
+        raise TableError(
+            f"The table annotates {region!r}, which the SpatialData does not have. Add it, "
+            "or drop the rows of it."
+        )
     systems = list(get_transformation(data[region], get_all=True))
     of_micrometres = [name for name in systems if name.lower() in MICROMETRES]
     if not of_micrometres:

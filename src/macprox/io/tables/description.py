@@ -10,13 +10,18 @@ import pandas as pd
 
 from macprox.errors import TableError, shortened
 from macprox.io.tables.cells import cells_only, um_per_unit
-from macprox.io.tables.companions import is_steinbock
+from macprox.io.tables.file_kinds import open_table
+from macprox.io.tables.files_beside import is_steinbock
 from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.layout import Layout
-from macprox.io.tables.layouts import recognised, with_phenotype, with_positions, with_slide
 from macprox.io.tables.mapping import ColumnMapping
 from macprox.io.tables.opened import Opened
-from macprox.io.tables.opening import open_table
+from macprox.io.tables.recognition import (
+    recognised,
+    with_phenotype,
+    with_positions,
+    with_slide,
+)
 
 _NAME = re.compile(r".+\.(?:(?:csv|tsv|txt|geojson|json)(?:\.gz)?|zip|parquet|h5ad)", re.IGNORECASE)
 _UNITS = {"um": "µm", "mm": "mm", "px": "pixels", None: "not said"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from macprox.celltable import MICROMETRES
 from macprox.errors import TableError, shortened
 from macprox.io.tables.intensities import intensities_of
 from macprox.io.tables.mapping import listed
@@ -31,7 +32,7 @@ _BESIDE = frozenset(
     (
         *("cell", "nucleus", "object", "centroid", "center", "centre", "global", "mean"),
         *("position", "pos", "coord", "coordinate", "coordinates", "location", "loc"),
-        *("um", "micron", "microns", "micrometre", "micrometres", "px", "pixel", "pixels", "mm"),
+        *("px", "pixel", "pixels", "mm", *MICROMETRES),
     )
 )
 

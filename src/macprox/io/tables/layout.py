@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from macprox.celltable import MICROMETRES
 from macprox.io.tables.text import plain
 
 Unit = Literal["um", "mm", "px"]
-_MICROMETRES = {"um", "micron", "microns", "micrometre", "micrometres", "micrometer", "micrometers"}
 _MILLIMETRES = {"mm", "millimetre", "millimetres", "millimeter", "millimeters"}
 
 
@@ -78,7 +78,7 @@ def unit_in(name: str) -> Unit | None:
     ('um', 'px', None)
     """
     words = set(plain(name).split())
-    if _MICROMETRES & words:
+    if words & set(MICROMETRES):
         return "um"
     if _MILLIMETRES & words:
         return "mm"

@@ -24,14 +24,14 @@ from macprox.io.tables.cells import (
     um_per_unit,
     with_ids,
 )
-from macprox.io.tables.derived import of_derived
+from macprox.io.tables.derived_classes import of_derived
 from macprox.io.tables.facts import facts_of, one_row_a_slide
+from macprox.io.tables.file_kinds import open_table
 from macprox.io.tables.gates import Gate, gated_intensities, with_intensities
-from macprox.io.tables.gating import held_to, no_gates
+from macprox.io.tables.held_to_gates import held_to, no_gates
 from macprox.io.tables.layout import Layout
-from macprox.io.tables.layouts import layout_of
 from macprox.io.tables.mapping import ColumnMapping, require_present
-from macprox.io.tables.opening import open_table
+from macprox.io.tables.recognition import layout_of
 from macprox.io.tables.text import Header, numbers, table_stem
 
 _POSITIVE_COLUMN = re.compile(r"(?P<marker>.+)_positive")
@@ -131,8 +131,7 @@ def read_given(
     """
     if pixel_size_um is not None and not (np.isfinite(pixel_size_um) and pixel_size_um > 0):
         raise TableError(f"The pixel size must be a positive number, found {pixel_size_um!r}.")
-    single = isinstance(paths, (str, Path))
-    files = [Path(paths)] if single else [Path(path) for path in paths]  # type: ignore[arg-type, union-attr]
+    files = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     if not files:
         raise TableError("No table was given; expected at least one file.")
     named = unique_slide_ids([path.with_name(table_stem(path)) for path in files])
@@ -180,8 +179,9 @@ def _read_one(
     layout = layout_of(header, mapping, opened.layout)
     table = opened.columns([*layout.columns, *facts, *(one.column for one in intensities)])
     table = cells_only(table, layout, path)
-    found = _foreign(table, layout, header, of_file, pixel_size_um, facts)
-    return replace(found, cells=with_intensities(found.cells, table, intensities, path))
+    cells, markers = _foreign(table, layout, header, of_file, pixel_size_um)
+    told = facts_of(cells["slide_id"], table, facts)
+    return _One(path, with_intensities(cells, table, intensities, path), markers, told)
 
 
 def _foreign(
@@ -190,8 +190,8 @@ def _foreign(
     header: Header,
     of_file: str,
     pixel_size_um: float | None,
-    facts: tuple[str, ...],
-) -> _One:
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Cells of another tool's table, and the columns of their markers."""
     path = header.path
     scale = um_per_unit(layout, pixel_size_um, header)
     names, positive = _phenotypes(table, layout, path)
@@ -210,7 +210,7 @@ def _foreign(
     markers = {marker: positive_column(marker) for marker in positive}
     cells = cells.assign(**{markers[marker]: values for marker, values in positive.items()})
     require_positions(cells, path)
-    return _One(path, cells, markers, facts_of(cells["slide_id"], table, facts))
+    return cells, markers
 
 
 def _refuse_same_field(tables: Sequence[_One]) -> None:

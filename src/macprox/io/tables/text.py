@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 import pandas as pd
 
 from macprox.errors import TableError, reason_of, shortened
+from macprox.io.packed import TORN, ZIP, SeveralFilesError, open_unpacked, read_unpacked
 
 _SUFFIXES = re.compile(r"\.(csv|tsv|txt|gz|zip|parquet|h5ad|zarr|geojson|json)$", re.IGNORECASE)
 _INFORM_SUFFIX = re.compile(r"_cell_seg_data$", re.IGNORECASE)
 _SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?[\s;,]*', re.IGNORECASE)
 _SAMPLE_BYTES = 1 << 16
 _NUMBER = "ImageNumber"
-# RuntimeError: an archive with a password, or of a kind that Python does not read
-_TORN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
-_GZIP = b"\x1f\x8b"
-_ZIP = b"PK\x03\x04"
 _BINARY = {
     b"\x89HDF": "an HDF5 file (.h5ad?)",
-    _ZIP: "a zip archive (.xlsx?)",
+    ZIP: "a zip archive (.xlsx?)",
     b"FCS2": "an FCS file",
     b"FCS3": "an FCS file",
 }
@@ -89,7 +82,7 @@ def read_start(path: Path, n_bytes: int = 64) -> bytes:
             return file.read(n_bytes)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
-    except _TORN as error:
+    except TORN as error:
         raise TableError(f"{path} cannot be read: {reason_of(error)}.") from None
 
 
@@ -109,7 +102,7 @@ def read_header(path: Path) -> Header:
             sample = file.readline() + file.read(_SAMPLE_BYTES)
     except FileNotFoundError:
         raise TableError(f"There is no table {path}.") from None
-    except _TORN as error:
+    except TORN as error:
         raise TableError(f"{path} cannot be read: {reason_of(error)}.") from None
     if first[:4] in _BINARY or b"\0" in first:
         what = _BINARY.get(first[:4], "a binary file")
@@ -171,7 +164,7 @@ def read_columns(header: Header, columns: Sequence[str]) -> pd.DataFrame:
         return table[places].set_axis(asked, axis="columns").astype(object)
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=asked, dtype=object)
-    except (pd.errors.ParserError, UnicodeDecodeError, *_TORN) as error:
+    except (pd.errors.ParserError, UnicodeDecodeError, *TORN) as error:
         raise TableError(f"{header.path} is damaged: {reason_of(error)}.") from None
 
 
@@ -208,28 +201,16 @@ def read_bytes(path: Path) -> bytes:
     Raises
     ------
     TableError
-        If it is torn.
+        If it is torn, or too large to be unpacked.
     """
     try:
-        with _open(path) as file:
-            return file.read()
-    except _TORN as error:
+        return read_unpacked(path)
+    except (ValueError, *TORN) as error:
         raise TableError(f"{path} is damaged: {reason_of(error)}.") from None
 
 
 def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start == _ZIP:
-        with zipfile.ZipFile(path) as archive:
-            if len(names := _members(archive)) == 1:
-                return io.BytesIO(archive.read(names[0]))
-    if start[:2] == _GZIP or path.suffix.lower() == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
-
-
-def _members(archive: zipfile.ZipFile) -> list[str]:
-    """The files in an archive: QuPath packs one; a workbook has a dozen."""
-    names = archive.namelist()
-    return [name for name in names if not name.endswith("/") and "__MACOSX" not in name]
+    try:
+        return open_unpacked(path)
+    except SeveralFilesError:  # a workbook, which is refused by its first bytes
+        return path.open("rb")

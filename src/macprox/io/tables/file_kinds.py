@@ -10,7 +10,7 @@ import pandas as pd
 
 from macprox.celltable import REQUIRED_COLUMNS
 from macprox.errors import TableError, reason_of
-from macprox.io.tables import companions
+from macprox.io.tables import files_beside
 from macprox.io.tables.opened import Opened, of_frame
 from macprox.io.tables.text import read_bytes, read_columns, read_header, read_start
 
@@ -37,33 +37,33 @@ def open_table(path: Path, table: str | None = None) -> Opened:
         return _open_folder(path, table)
     start = read_start(path)
     if start.startswith(_HDF5):
-        from macprox.io.tables.annotated import open_h5ad
+        from macprox.io.tables.anndata import open_h5ad
 
         return open_h5ad(path)
     if start.startswith(_PARQUET) or path.suffix.lower() == ".parquet":
         return _open_parquet(path)
     if start.removeprefix(_BOM).lstrip()[:1] in (b"{", b"["):
-        from macprox.io.tables.objects import open_objects
+        from macprox.io.tables.geojson import open_objects
 
         return open_objects(read_bytes(path), path)
-    if companions.is_regionprops(path):
-        return companions.open_regionprops(path)
+    if files_beside.is_regionprops(path):
+        return files_beside.open_regionprops(path)
     header = read_header(path)
     is_own = set(REQUIRED_COLUMNS) <= set(header.columns)
     own = partial(_read_own_text, path) if is_own else None
     opened = Opened(header, partial(read_columns, header), own)
-    return companions.with_sources(companions.with_images(opened))
+    return files_beside.with_sources(files_beside.with_images(opened))
 
 
 def _open_folder(path: Path, table: str | None) -> Opened:
-    if companions.is_steinbock(path):
-        return companions.open_steinbock(path)
+    if files_beside.is_steinbock(path):
+        return files_beside.open_steinbock(path)
     if not any((path / name).is_file() for name in (".zgroup", ".zattrs", "zarr.json")):
         raise TableError(
             f"{path} is a folder, but neither zarr (AnnData, SpatialData) nor steinbock's with "
-            f"{companions.REGIONPROPS}/. Give its tables one by one."
+            f"{files_beside.REGIONPROPS}/. Give its tables one by one."
         )
-    from macprox.io.tables.spatial import open_store
+    from macprox.io.tables.spatialdata import open_store
 
     return open_store(path, table)
 

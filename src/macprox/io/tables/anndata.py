@@ -15,11 +15,12 @@ import pandas as pd
 from macprox.celltable import REQUIRED_COLUMNS
 from macprox.errors import TableError, reason_of
 from macprox.io.tables.layout import Layout, Unit, unit_of_both
-from macprox.io.tables.layouts import recognised
 from macprox.io.tables.opened import Opened, as_text
+from macprox.io.tables.recognition import recognised
 from macprox.io.tables.text import Header
 
 NAMES = "obs_names"
+SLAB_ROWS = 2**16
 _KEYS = ("spatial", "X_spatial", "spatial_um", "spatial_px", "centroid", "centroids")
 X, Y = "obsm spatial x", "obsm spatial y"
 # What h5py, zarr and their codecs raise for a damaged file; SystemError is blosc's.
@@ -215,9 +216,21 @@ class _Store:
         try:
             with self.access() as group:
                 is_dense = hasattr(group["X"], "shape")
-                values = group["X"] if is_dense else element(group["X"])
-                found = [values[:, place] for place in places]
+                found = (
+                    _dense_columns(group["X"], places)
+                    if is_dense
+                    else element(group["X"])[:, places].toarray()
+                )
         except DAMAGE as error:
             raise TableError(f"{self.path}: X cannot be read: {reason_of(error)}.") from None
-        dense = [one.toarray().ravel() if hasattr(one, "toarray") else one for one in found]
-        return dict(zip(names, map(np.asarray, dense), strict=True))
+        return dict(zip(names, found.T, strict=True))
+
+
+def _dense_columns(stored: Any, places: list[int]) -> np.ndarray:
+    # By slabs of rows: each column alone would unpack the whole matrix again.
+    n_rows = stored.shape[0]
+    found = np.empty((n_rows, len(places)), stored.dtype)
+    for first in range(0, n_rows, SLAB_ROWS):
+        rows = slice(first, min(first + SLAB_ROWS, n_rows))
+        found[rows] = np.asarray(stored[rows])[:, places]
+    return found

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from macprox.errors import TableError, reason_of
-from macprox.io.tables.annotated import DAMAGE, Group, open_anndata
+from macprox.io.tables.anndata import DAMAGE, Group, open_anndata
 from macprox.io.tables.layout import Unit, unit_in
 from macprox.io.tables.mapping import listed
 from macprox.io.tables.opened import Opened

@@ -76,7 +76,9 @@ def _of_slide(slide_id: str, gates: Sequence[Gate]) -> list[Gate]:
         if not gate.is_of(slide_id):
             continue
         before = chosen.get(slug(gate.marker))
-        if before is not None and before.slide == gate.slide and before.value != gate.value:
+        # two names of a slide, "s" and "s.tif", are one slide
+        is_second = before is not None and (before.slide is None) == (gate.slide is None)
+        if before is not None and is_second and before.value != gate.value:
             raise TableError(
                 f"{gate.marker!r} has two gates, {before.value} and {gate.value}; give one."
             )

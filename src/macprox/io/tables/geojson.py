@@ -16,6 +16,7 @@ import pandas as pd
 import shapely
 
 from macprox.errors import TableError, reason_of
+from macprox.io.geojson import LEGACY_IDS, classification_of, said_object_type, table_in
 from macprox.io.tables.opened import Opened, as_text
 from macprox.io.tables.text import Header
 
@@ -23,15 +24,6 @@ X, Y = "Centroid X px", "Centroid Y px"  # as QuPath's tables call them
 _GEOMETRIES = ("nucleusGeometry", "geometry")  # the first that is there counts
 # What numpy and shapely raise for coordinates that are words, too few or too large.
 _WRONG = (ValueError, TypeError, KeyError, IndexError, OverflowError)
-# Before 0.3 QuPath's objects had their type as their id.
-_OLD_TYPES = {
-    "PathAnnotationObject": "annotation",
-    "PathCellObject": "cell",
-    "PathDetectionObject": "detection",
-    "PathTileObject": "tile",
-    "TMACoreObject": "tma core",
-    "PathRootObject": "root",
-}
 
 
 def open_objects(data: bytes, path: Path) -> Opened:
@@ -86,13 +78,9 @@ def _features(content: Any, path: Path) -> list[dict[str, Any]]:
 
 
 def _kind(feature: dict[str, Any]) -> str:
-    said = _table(feature, "properties")
-    by_id = _OLD_TYPES.get(str(feature.get("id")), "")
-    # Networks' outlines are often called both, since QuPath shows annotations better.
-    kind = by_id if by_id in ("cell", "detection") else ""
-    kind = kind or said.get("objectType") or said.get("object_type") or by_id
-    kind = str(kind or feature.get("id") or "")
-    return kind.lower().replace("_", " ")
+    """What kind of object a feature is, as QuPath's tables write it: "cell", "tma core"."""
+    said = said_object_type(feature).replace("tmaCore", "tma core")
+    return said.lower().replace("_", " ")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +96,8 @@ class _Objects:
         metadata: dict[str, Any] = {}
         measured: dict[str, Any] = {}
         for feature in self.features:
-            said = _table(feature, "properties")
-            metadata.update(_table(said, "metadata"))
+            said = table_in(feature, "properties")
+            metadata.update(table_in(said, "metadata"))
             measured.update(_measurements(said))
         own = ("Object ID", "Object type", "Name", "Classification", X, Y)
         columns = dict.fromkeys((*own, *map(str, metadata), *map(str, measured)))
@@ -134,36 +122,25 @@ class _Objects:
 
     def _are_numbers_of_cells(self) -> bool:
         """Whether the names are what macprox wrote there: a number a cell."""
-        names = [_table(feature, "properties").get("name") for feature in self.features]
+        names = [table_in(feature, "properties").get("name") for feature in self.features]
         return all(str(name).isdecimal() for name in names) and len(set(names)) == len(names)
 
 
 def _value(feature: dict[str, Any], kind: str, name: str) -> Any:
-    said = _table(feature, "properties")
-    metadata = _table(said, "metadata")
+    said = table_in(feature, "properties")
+    metadata = table_in(said, "metadata")
     if name in metadata:
         return metadata[name]
     if name == "Object ID":
         found = feature.get("id")
-        return None if str(found) in _OLD_TYPES else found
+        return None if str(found) in LEGACY_IDS else found
     if name == "Object type":
         return kind
     if name in ("Name", "cell_id"):
         return said.get("name")
     if name == "Classification":
-        return _class_name(said)
+        return classification_of(feature)
     return _measurements(said).get(name)
-
-
-def _class_name(said: dict[str, Any]) -> str:
-    found = said.get("classification")
-    if isinstance(found, dict):
-        names = found.get("names")
-        joined = ": ".join(map(str, names)) if isinstance(names, list) else ""
-        return joined or str(found.get("name") or "")
-    if isinstance(found, list):
-        return ": ".join(map(str, found))
-    return str(found or "")
 
 
 def _measurements(said: dict[str, Any]) -> dict[str, Any]:
@@ -173,11 +150,6 @@ def _measurements(said: dict[str, Any]) -> dict[str, Any]:
         pairs = [item for item in found if isinstance(item, dict)]
         return {str(item.get("name")): item.get("value") for item in pairs}
     return found if isinstance(found, dict) else {}
-
-
-def _table(content: dict[str, Any], key: str) -> dict[str, Any]:
-    value = content.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _centroids(features: list[dict[str, Any]], path: Path) -> np.ndarray:
@@ -232,7 +204,7 @@ def _without_collection() -> Iterator[None]:
 
 
 def _geometry(feature: dict[str, Any]) -> dict[str, Any]:
-    said = _table(feature, "properties")
+    said = table_in(feature, "properties")
     for name in _GEOMETRIES:
         found = feature.get(name) or said.get(name)
         if isinstance(found, dict):

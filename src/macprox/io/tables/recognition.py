@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from macprox.errors import TableError
-from macprox.io.tables import scanners, workflows
+from macprox.io.tables import viewers, workflows
 from macprox.io.tables.cells import no_cells
 from macprox.io.tables.guesses import phenotype_column, slide_column, which_slide
 from macprox.io.tables.layout import Layout, unit_of_both
@@ -13,10 +13,10 @@ from macprox.io.tables.mapping import ColumnMapping, listed
 from macprox.io.tables.text import Header
 
 RECOGNISERS = (
-    scanners.macprox,
-    scanners.inform,
-    scanners.qupath,
-    scanners.halo,
+    viewers.macprox,
+    viewers.inform,
+    viewers.qupath,
+    viewers.halo,
     workflows.xenium,
     workflows.merscope,
     workflows.cosmx,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -55,8 +56,8 @@ def _joined(opened: Opened, key: str, known: pd.DataFrame) -> Opened:
     """A table with what is known of each of its keys."""
     header, names = opened.header, list(known.columns)
 
-    def columns(asked: object) -> pd.DataFrame:
-        wanted = list(dict.fromkeys(asked))  # type: ignore[call-overload]
+    def columns(asked: Sequence[str]) -> pd.DataFrame:
+        wanted = list(dict.fromkeys(asked))
         own = opened.columns([key, *(name for name in wanted if name not in names)])
         found = known.reindex(own[key]).set_axis(own.index)
         return pd.concat([own, found], axis="columns")[wanted].astype(object)
