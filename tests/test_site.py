@@ -54,8 +54,9 @@ def typed(text: str) -> Iterator[list[str]]:
     for line in text.replace("\\\n", " ").splitlines():
         command = re.match(r"\s*(?:\S*bin/)?macprox ([a-z].*)", line)
         if command and not line.lstrip().startswith("#"):
-            ended = re.split(r" (?:\|\||&&|>|&|\|)(?: |$)| #", command[1])[0]
-            yield shlex.split(ended)
+            words = shlex.split(command[1], comments=True)
+            ends = (i for i, word in enumerate(words) if word in ("||", "&&", ">", "&", "|"))
+            yield words[: next(ends, None)]
 
 
 def test_commands_and_options_of_the_pages_exist():
@@ -63,7 +64,8 @@ def test_commands_and_options_of_the_pages_exist():
     assert len(calls) > 50
     for page, (name, *words) in calls:
         assert name in COMMANDS, f"{page}: macprox {name}"
-        known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        of = COMMANDS[name].params
+        known = {option for each in of for option in [*each.opts, *each.secondary_opts]}
         given = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
         assert given <= known, f"{page}: macprox {name} has no {given - known}"
 
@@ -71,6 +73,7 @@ def test_commands_and_options_of_the_pages_exist():
 def test_a_command_that_is_not_there_would_be_found():
     assert list(typed("macprox rnu slides --outt x  # so\n")) == [["rnu", "slides", "--outt", "x"]]
     assert list(typed("a && b\n.venv/bin/macprox demo || true\n")) == [["demo"]]
+    assert list(typed('macprox run "a > 1" > b.txt\n')) == [["run", "a > 1"]]
 
 
 @pytest.mark.parametrize("page", ["pathologist", "batch", "scripting"])
@@ -86,7 +89,7 @@ def test_a_first_hour_begins_with_the_line_of_the_readme(page):
 def test_the_explanations_quote_the_numbers_of_their_figures():
     numbers = json.loads((DOCS / "data" / "explanations.json").read_text(encoding="utf-8"))
     text = {
-        name: (DOCS / f"{name}.md").read_text(encoding="utf-8")
+        name: " ".join((DOCS / f"{name}.md").read_text(encoding="utf-8").split())
         for name in ("tile_independence", "nulls", "patients_not_cells")
     }
     tiles, nulls, patients = (numbers[name] for name in ("tiles", "nulls", "patients"))
