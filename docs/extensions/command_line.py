@@ -16,7 +16,7 @@ from macprox.cli import app
 
 SIGNS = r"([\\<>{}*_`\[\]$#|])"
 # Options, and words in quotes: as prose, dashes would be joined and quotes curled.
-TYPED = re.compile(r"(?<![\w-])--[a-z][a-z-]*|(?<!\w)'[^']+'(?!\w)")
+TYPED = re.compile(r"(?<![\w-])--[a-z][a-z-]*|(?<!\w)'[^']+'(?!\w)|`[^`]+`")
 
 
 class CommandLine(SphinxDirective):
@@ -51,7 +51,7 @@ def prose(text: str) -> str:
     parts = re.split(f"({TYPED.pattern})", text)
     for i, part in enumerate(parts):
         typed = i % 2  # what was split at
-        parts[i] = "`" + part.strip("'") + "`" if typed else re.sub(SIGNS, r"\\\1", part)
+        parts[i] = "`" + part.strip("'`") + "`" if typed else re.sub(SIGNS, r"\\\1", part)
     return "".join(parts)
 
 
