@@ -82,8 +82,8 @@ def test_the_folder_shown_is_the_folder_made(sample_results):
     made |= {path.name for path in (sample_results / "slides" / "P01_early").iterdir()}
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"^ +([\w.]+\.\w+) {2,}", page.partition("What lies in")[0], re.M))
-    later = {"edits.jsonl", "verification.jsonl", "sensitivity.parquet"}  # by other commands
-    assert shown - later == {name for name in made if "." in name[1:] and name[0] != "."}
+    by_others = {"edits.jsonl", "verification.jsonl", "sensitivity.parquet", "calibration.parquet"}
+    assert shown - by_others == {name for name in made if "." in name[1:] and name[0] != "."}
 
 
 def test_pictures_and_pages_that_are_linked_exist():
