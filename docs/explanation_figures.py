@@ -25,6 +25,7 @@ from skimage.segmentation import find_boundaries
 import macprox as mp
 from macprox import cohort, simulate, spatial
 from macprox.image.tiles import tile_grid
+from macprox.phenotype.colours import phenotype_colours
 from macprox.report import style
 from macprox.segment import SegmentationParameters
 from macprox.segment.nuclei import describe
@@ -38,7 +39,7 @@ SLIDE = DOCS.parent / "sample_data" / "slides" / "P01_early.ome.tif"
 WIDE_IN = 7.2
 DPI = 140
 TRM, TUMOUR = "AM/TRM-like", "Tumour"
-COLOURS = style.phenotype_colours([TUMOUR, TRM], TUMOUR, [TRM])
+COLOURS = phenotype_colours([TUMOUR, TRM], TUMOUR, [TRM])
 WRONG = "#c0392b"
 GROUPS = {"early": style.ACCENT, "late": "#b8860b"}
 MARKERS = {"early": "o", "late": "s"}

@@ -52,8 +52,6 @@ def test_the_pathologist_s_lines_work(desk):
 def test_the_batch_s_lines_work(desk):
     type_in(desk, "bash", "-eu", "-c", block("example: batch"))
     assert '"slide_id": "P03_early"' in (desk / "batch" / "summary.json").read_text("utf-8")
-    given = mp.open_result(desk / "from_table" / "slides" / "P01_early")
-    assert (given.statistics()["statistic"] == "g").any()
 
 
 def test_the_lines_about_patients_work(desk):
@@ -62,6 +60,15 @@ def test_the_lines_about_patients_work(desk):
     answer = json.loads((desk / "batch" / "nearest.json").read_text("utf-8"))
     assert (answer["n_first"], answer["n_second"], answer["p"]) == (2, 1, None)
     assert "3 are the least for a test" in answer["reason"]
+
+
+def test_the_lines_about_other_programs_work(desk):
+    said = type_in(desk, "bash", "-eu", "-c", block("example: others"))
+    assert "Relabelled: 0. Deleted: 0." in said  # nobody changed a class in between
+    cells = mp.read_cells(desk / "batch" / "export" / "cells.h5ad")
+    assert cells["slide_id"].nunique() == 3
+    given = mp.open_result(desk / "from_table" / "slides" / "P01_early")
+    assert (given.statistics()["statistic"] == "g").any()
 
 
 def test_the_script_works(desk):
@@ -73,9 +80,10 @@ def test_the_script_works(desk):
 def test_the_folder_shown_is_the_folder_made(sample_results):
     made = {path.name for path in sample_results.iterdir()}
     made |= {path.name for path in (sample_results / "slides" / "P01_early").iterdir()}
-    shown = set(re.findall(r"^ +([\w.]+\.\w+) {2,}", README, re.M))
-    of_a_review = {"edits.jsonl"}  # nobody has reviewed these slides yet
-    assert shown - of_a_review == {name for name in made if "." in name[1:] and name[0] != "."}
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^ +([\w.]+\.\w+) {2,}", page.partition("What lies in")[0], re.M))
+    by_others = {"edits.jsonl", "verification.jsonl", "sensitivity.parquet", "calibration.parquet"}
+    assert shown - by_others == {name for name in made if "." in name[1:] and name[0] != "."}
 
 
 def test_pictures_and_pages_that_are_linked_exist():

@@ -95,7 +95,7 @@ def test_a_first_hour_begins_with_the_line_of_the_readme(page):
 def test_the_explanations_quote_the_numbers_of_their_figures():
     numbers = json.loads((DOCS / "data" / "explanations.json").read_text(encoding="utf-8"))
     text = {
-        name: (DOCS / f"{name}.md").read_text(encoding="utf-8")
+        name: " ".join((DOCS / f"{name}.md").read_text(encoding="utf-8").split())
         for name in ("tile_independence", "nulls", "patients_not_cells")
     }
     tiles, nulls, patients = (numbers[name] for name in ("tiles", "nulls", "patients"))

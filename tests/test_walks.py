@@ -66,7 +66,7 @@ def test_the_report_says_what_the_pathologist_s_page_quotes(sample_results):
     result = mp.open_result(sample_results / "slides" / "P01_early")
     found = mp.spatial.headline(result.statistics(), result.study.proximity)
     row = found.query("source == 'Tumour' and target == 'AM/TRM-like'").iloc[0]
-    page = (DOCS / "first_hour_pathologist.md").read_text(encoding="utf-8")
+    page = " ".join((DOCS / "first_hour_pathologist.md").read_text(encoding="utf-8").split())
     assert f"What was seen: {row['value']:.0%}".replace("%", " %") in page
     assert f"What chance gives: {row['expected']:.0%}".replace("%", " %") in page
     assert f"p = {row['p']:.3f}, on this slide" in page

@@ -14,6 +14,10 @@ from sphinx.util.docutils import SphinxDirective
 
 from macprox.cli import app
 
+SIGNS = r"([\\<>{}*_`\[\]$#|])"
+# Options, and words in quotes: as prose, dashes would be joined and quotes curled.
+TYPED = re.compile(r"(?<![\w-])--[a-z][a-z-]*|(?<!\w)'[^']+'(?!\w)|`[^`]+`")
+
 
 class CommandLine(SphinxDirective):
     """Usage, arguments and options of each command, in the order of ``macprox --help``."""
@@ -43,8 +47,12 @@ def entry(names: str, text: str) -> Iterator[str]:
 
 
 def prose(text: str) -> str:
-    """Help as Markdown: signs that mean something there are meant as they stand."""
-    return re.sub(r"([\\<>{}*_`\[\]$#|])", r"\\\1", text)
+    """Help as Markdown: what a reader may type is code, all other signs are meant as they stand."""
+    parts = re.split(f"({TYPED.pattern})", text)
+    for i, part in enumerate(parts):
+        typed = i % 2  # what was split at
+        parts[i] = "`" + part.strip("'`") + "`" if typed else re.sub(SIGNS, r"\\\1", part)
+    return "".join(parts)
 
 
 def setup(sphinx: Sphinx) -> dict[str, bool]:

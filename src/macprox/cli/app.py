@@ -24,7 +24,8 @@ class _InOrder(TyperGroup):
 app = typer.Typer(
     name="macprox",
     cls=_InOrder,
-    help="Where do macrophages sit relative to the tumour, and does it matter?",
+    help="Where do macrophages sit relative to the tumour, and does it matter? Begin with "
+    "'macprox demo'; 'macprox COMMAND --help' says more of each.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -38,22 +38,26 @@ def cohort(
     patient: Annotated[str | None, typer.Option(help="Column of the patients.")] = None,
     value: Annotated[
         str | None,
-        typer.Option(metavar="STATISTIC", help="A statistic of the slides' tables, not the usual."),
+        typer.Option(
+            metavar="STATISTIC", help="Compare this statistic of the slides' tables instead."
+        ),
     ] = None,
     of: Annotated[
-        str, typer.Option(help="Of --value: value, excess (minus expected), or ratio.")
+        str, typer.Option(help="With --value: value, excess (over what chance gives), or ratio.")
     ] = "value",
-    source: Annotated[str | None, typer.Option(help="Of --value: who looks.")] = None,
-    target: Annotated[str | None, typer.Option(help="Of --value: who is looked for.")] = None,
-    radius: Annotated[float | None, typer.Option(metavar="UM", help="Of --value.")] = None,
-    region: Annotated[str, typer.Option(help="Of --value: core, inner_margin, ...")] = "all",
+    source: Annotated[str | None, typer.Option(help="With --value: its source.")] = None,
+    target: Annotated[str | None, typer.Option(help="With --value: its target.")] = None,
+    radius: Annotated[
+        float | None, typer.Option(metavar="UM", help="With --value: its radius.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="With --value: core, inner_margin, ...")] = "all",
     covariate: Annotated[
         list[str] | None, typer.Option(help="Column to adjust for; may be repeated.")
     ] = None,
     time: Annotated[str | None, typer.Option(help="Column of the survival time.")] = None,
-    event: Annotated[str | None, typer.Option(help="Column: 1 event seen, 0 not.")] = None,
+    event: Annotated[str | None, typer.Option(help="Column of the event: 1 seen, 0 not.")] = None,
     include_red: Annotated[
-        bool, typer.Option("--include-red", help="Slides with a red light speak, too.")
+        bool, typer.Option("--include-red", help="Count slides with a red light, too.")
     ] = False,
     seed: Annotated[int | None, typer.Option(help="Of permutations.")] = None,
     quiet: Quiet = False,

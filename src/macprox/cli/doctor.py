@@ -31,7 +31,7 @@ def doctor(
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Check versions, memory, disk, screen and a tiny slide; say what to do, for an issue, too."""
+    """Check whether macprox works on this computer, and say what to do where it does not."""
     from macprox.doctor import PROBLEM, examine, private
 
     findings = []

@@ -18,9 +18,14 @@ def export(
         Path, typer.Argument(help="results/slides/<slide_id>, or results for every slide.")
     ],
     to: Annotated[str, typer.Option("--to", help=f"One of {', '.join(FORMATS)}.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write into.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder to write into; 'export' beside the results by default."
+        ),
+    ] = None,
 ) -> None:
-    """Write results for other programs.
+    """Write results for QuPath, R, scanpy, spreadsheets or flow cytometry programs.
 
     Of a folder of results, AnnData is one file with every slide; other formats are written slide
     by slide. Slides that are not finished are left out, and said so.

@@ -22,7 +22,7 @@ SlidesOrSheet = Annotated[
 SlidesOrTables = Annotated[
     list[str],
     typer.Argument(
-        metavar="SLIDES...",
+        metavar="SLIDES_OR_TABLES...",
         help="Slide files, folders of slides, globs, http(s) addresses of OME-Zarr, or tables of "
         "cells made by other tools.",
     ),
@@ -50,5 +50,11 @@ Scheduler = Annotated[
     str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A dask scheduler's tcp://...")
 ]
 Tile = Annotated[
-    int, typer.Option("--tile", metavar="PX", min=64, help="Side of a tile; changes no result.")
+    int,
+    typer.Option(
+        "--tile",
+        metavar="PX",
+        min=64,
+        help="Side of a tile; changes no result of a built-in method.",
+    ),
 ]

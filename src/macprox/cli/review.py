@@ -40,16 +40,18 @@ def review(
 
 @app.command()
 def corrections(
-    slide: Annotated[Path, typer.Argument(help="results/slides/<slide_id>")],
+    slide: Annotated[
+        Path, typer.Argument(help="One slide of the results: results/slides/<slide_id>.")
+    ],
     cells: Annotated[
         Path, typer.Argument(help="Exported cells (--to geojson), corrected in QuPath.")
     ],
     reviewer: Annotated[str, typer.Option("--reviewer", help="Who corrected them.")],
     delete_missing: Annotated[
-        bool, typer.Option("--delete-missing", help="Cells that the file lacks are no cells.")
+        bool, typer.Option("--delete-missing", help="Delete cells that the file lacks.")
     ] = False,
 ) -> None:
-    """Take classes that were changed in QuPath into the slide's log of corrections."""
+    """Take classes that were changed in QuPath into a slide's log; then `update`."""
     from macprox.results import open_result
     from macprox.review.returned import take_back
 

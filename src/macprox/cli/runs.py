@@ -29,7 +29,7 @@ def demo(
     out: Annotated[Path, typer.Argument(help="Where to put the results.")] = Path("macprox-demo"),
     quiet: Quiet = False,
 ) -> None:
-    """Analyse the sample slides from pixels to reports."""
+    """Analyse three sample slides, from pixels to reports: begin here."""
     from macprox.batch import run as run_batch
     from macprox.pipeline import RunOptions
     from macprox.progress import percent
@@ -47,7 +47,10 @@ def demo(
 @app.command()
 def run(
     slides: SlidesOrSheet,
-    study: Annotated[Path, typer.Option("--study", "-s", help="study.toml")],
+    study: Annotated[
+        Path,
+        typer.Option("--study", "-s", help="The study: channels, markers, rules (a study.toml)."),
+    ],
     out: Out = Path("results"),
     workers: NWorkers = None,
     processes: Processes = False,
@@ -59,7 +62,10 @@ def run(
     tile: Tile = 2048,
     pixel_size: PixelSize = None,
     check_seams: Annotated[
-        bool, typer.Option("--check-seams", help="Segment windows across seams again; compare.")
+        bool,
+        typer.Option(
+            "--check-seams", help="Segment some places again and compare: do tiles matter?"
+        ),
     ] = False,
     allow_damaged: Annotated[
         bool,
@@ -102,7 +108,7 @@ def update(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replay edits and gates: phenotypes, regions, statistics, reports; reads no pixel."""
+    """Bring results in line with edits, gates and rules that changed; reads no pixel."""
     from macprox.batch import update as update_results
     from macprox.pipeline import RunOptions
 
@@ -124,7 +130,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed makes the same tissue.")] = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Make tissue with known truth, of any size: slides, truth tables, study.toml, samples.csv.
+    """Make slides of tissue whose truth is known, of any size, with tables, study and samples.
 
     Pixels are 0.5 um wide. Memory grows with the cells and not with the pixels; a slide of 8 mm
     takes about a quarter of an hour of one core and writes 0.7 GB.

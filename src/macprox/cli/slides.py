@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 @app.command()
 def inspect(slides: SlidesOrTables, as_json: AsJson = False) -> None:
-    """Show format, size, pyramid, channels, pixel size and problems of slides; or what is
-    recognised in a table of cells, and what it needs."""
+    """Say what is in slides or tables of cells, and what is wrong with them.
+
+    Of a slide: format, size, pyramid, channels, pixel size, problems. Of a table: which tool's it
+    is, what is recognised, and what still has to be said to `stats`.
+    """
     tables, others = _tables_apart(slides)
     infos, damaged = _inspected(others) if others or not tables else ([], [])
     described, undescribed = _described(tables)

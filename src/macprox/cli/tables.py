@@ -55,17 +55,21 @@ def stats(
     tissue_column: Annotated[
         str | None, typer.Option(help="Column of tumour, stroma ...: labels move within it.")
     ] = None,
-    patient_column: Annotated[str | None, typer.Option(help=f"Of the patient; {FACT}")] = None,
-    group_column: Annotated[str | None, typer.Option(help=f"Of the group; {FACT}")] = None,
+    patient_column: Annotated[
+        str | None, typer.Option(help=f"Column of the patient; {FACT}")
+    ] = None,
+    group_column: Annotated[str | None, typer.Option(help=f"Column of the group; {FACT}")] = None,
     sample_column: Annotated[
-        list[str] | None, typer.Option(help="A covariate, likewise; may be repeated.")
+        list[str] | None, typer.Option(help="Column of a covariate, likewise; may be repeated.")
     ] = None,
     gate: Annotated[list[str] | None, typer.Option(help=GATE_HELP)] = None,
     gates: Annotated[Path | None, typer.Option(help=GATES_HELP)] = None,
     gate_scale: Annotated[
         str, typer.Option(help="'table', or 'log1p': gates of log(1 + intensity), as scimap's.")
     ] = "table",
-    table: Annotated[str | None, typer.Option(help="Which table of SpatialData.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Which table, where SpatialData has several.")
+    ] = None,
     also: Annotated[
         list[str] | None, typer.Option(help="Another class to name: 'Treg = FOXP3+ CD4+'.")
     ] = None,
@@ -78,7 +82,7 @@ def stats(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give the proximity statistics of tables made by other tools."""
+    """Analyse tables of cells that other tools found: the statistics of `run`, without pixels."""
     from macprox.io.tables import ColumnMapping
     from macprox.pipeline.given import TableRequest, prepare_tables, write_tables
 
