@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ def to_anndata(results: SlideResult | Sequence[SlideResult]) -> AnnData:
         raise MacproxError(
             'Writing AnnData needs anndata: pip install "macprox[anndata]".'
         ) from error
-    slides = [results] if isinstance(results, SlideResult) else list(results)
+    slides = _slides_in(results)
     study = _study_of(slides)
     about = _slide_facts(slides)
     cells = _together([result.cells() for result in slides])
@@ -121,6 +121,16 @@ def writing() -> Iterator[None]:
         wanted = {name: value for name, value in _ZARR.items() if hasattr(settings, name)}
         with settings.override(**wanted):
             yield
+
+
+def _slides_in(results: Any) -> list[SlideResult]:
+    found = list(results) if isinstance(results, Iterable) else [results]
+    for one in found:
+        if not isinstance(one, SlideResult):
+            raise MacproxError(
+                f"Expected slides such as open_result(folder) gives, found {type(one).__name__}."
+            )
+    return found
 
 
 def _study_of(slides: Sequence[SlideResult]) -> Study:

@@ -80,7 +80,10 @@ def _of_anndata(adata: Any) -> pd.DataFrame:
             f"holds {found}."
         )
     _require_micrometres(getattr(adata, "uns", {}))
-    xy = np.asarray(adata.obsm["spatial"], dtype=float)
+    try:
+        xy = np.asarray(adata.obsm["spatial"], dtype=float)
+    except (ValueError, TypeError):
+        raise TableError("obsm['spatial'] must hold numbers, columns x and y.") from None
     if xy.ndim != 2 or xy.shape[1] != 2:
         raise TableError(f"obsm['spatial'] must be (n, 2), columns x and y; found {xy.shape}.")
     return adata.obs.assign(x_um=xy[:, 0], y_um=xy[:, 1])

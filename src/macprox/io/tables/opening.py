@@ -38,6 +38,11 @@ def open_table(path: Path, table: str | None = None) -> Opened:
     """
     if path.is_dir():
         return _open_folder(path, table)
+    if table is not None:
+        raise TableError(
+            f"{path} is one table: --table names one of several in a SpatialData store. Leave it "
+            "out."
+        )
     start = read_start(path)
     if start.startswith(_HDF5):
         from macprox.io.tables.annotated import open_h5ad

@@ -65,6 +65,6 @@ def _flag(values: pd.Series, path: Path) -> pd.Series:
         row = int(np.flatnonzero(found.isna())[0])
         raise TableError(
             f"{path}: column {values.name!r} should hold True or False, but row {row + 2} has "
-            f"{shortened(repr(values.iloc[row]))}."
+            f"{'nothing' if pd.isna(values.iloc[row]) else shortened(repr(values.iloc[row]))}."
         )
     return found.astype(bool)

@@ -17,6 +17,7 @@ from macprox.io.slide_names import unique_slide_ids
 from macprox.io.tables import positivity
 from macprox.io.tables.cells import (
     middle,
+    require_plausible,
     require_positions,
     rois_of,
     slides_of,
@@ -214,6 +215,7 @@ def _foreign(
     markers = {marker: positive_column(marker) for marker in positive}
     cells = cells.assign(**{markers[marker]: values for marker, values in positive.items()})
     require_positions(cells, path)
+    require_plausible(cells, path)
     return _One(path, cells, markers, facts_of(cells["slide_id"], table, facts))
 
 
@@ -235,6 +237,7 @@ def _refuse_same_field(tables: Sequence[_One]) -> None:
 
 def _own(cells: pd.DataFrame, path: Path, facts: tuple[str, ...]) -> _One:
     cells = own_cells(cells, path)
+    require_plausible(cells, path)
     markers = {
         match["marker"]: name
         for name in cells.columns
