@@ -95,7 +95,10 @@ def test_pictures_and_pages_that_are_linked_exist():
     assert (ROOT / "docs" / "images" / "report.png").stat().st_size < 400_000
 
 
-@pytest.mark.parametrize("name", ["constraints.txt", "tests/peers/constraints.txt"])
+@pytest.mark.parametrize(
+    "name",
+    ["constraints.txt", "tests/peers/constraints.txt", "tests/peers/viewer-constraints.txt"],
+)
 def test_constraints_hold_names_and_versions_only(name):
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]

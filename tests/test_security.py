@@ -17,6 +17,7 @@ from unittest.mock import patch
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from tifffile import TiffFile
@@ -33,6 +34,7 @@ from macprox.io.label_file import open_label_file
 from macprox.io.masks import read_mask
 from macprox.io.samples import read_samples
 from macprox.io.store import slide_folder
+from macprox.io.tables import read_cells
 from macprox.printable import MAX_NAME_LENGTH, printable, visible
 from macprox.segment import SegmentationParameters
 from macprox.segment.learned import segmenter
@@ -334,6 +336,59 @@ def save_objects(path: Path, trace: Path) -> None:
         np.savez(path, **{"0": objects})
     else:
         np.save(path, objects, allow_pickle=True)
+
+
+def annotated(folder: Path, kind: str) -> Path:
+    """AnnData with two cells, on disk."""
+    anndata = pytest.importorskip("anndata", reason="anndata is not installed here")
+    from macprox.exports.anndata import writing
+
+    names = pd.Index(["c1", "c2"], dtype=object)
+    obs = pd.DataFrame({"phenotype": pd.Categorical(["Mac", "Tumour"])}, index=names)
+    made = anndata.AnnData(obs=obs, obsm={"spatial": np.eye(2)})
+    made.uns["macprox"] = {"spatial_unit": "um"}
+    path = folder / f"cells.{kind}"
+    with writing():
+        made.write_h5ad(path) if kind == "h5ad" else made.write_zarr(path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:The '.*' option is deprecated")
+def test_anndata_with_a_pickle_is_refused_and_not_run(tmp_path, attack):
+    path = annotated(tmp_path, "h5ad")
+    import h5py
+
+    assert len(read_cells(path)) == 2  # control
+    with h5py.File(path, "a") as file:
+        del file["obsm/spatial"]
+        pickled = file["obsm"].create_dataset("spatial", data=np.void(attack))
+        pickled.attrs["encoding-type"] = "pickle"
+    with pytest.raises(TableError, match=r"no AnnData .* that can be read"):
+        read_cells(path)
+
+    store = annotated(tmp_path, "zarr")
+    assert len(read_cells(store)) == 2  # control
+    about = store / "obsm" / "spatial" / "zarr.json"
+    said = json.loads(about.read_text()) | {"codecs": [{"name": "numcodecs.pickle"}]}
+    about.write_text(json.dumps(said))
+    (about.parent / "c" / "0" / "0").write_bytes(attack)
+    group = json.loads((store / "zarr.json").read_text())
+    (store / "zarr.json").write_text(json.dumps({**group, "consolidated_metadata": None}))
+    with pytest.raises(TableError, match=r"no AnnData .* that can be read"):
+        read_cells(store)
+
+
+@pytest.mark.filterwarnings("ignore:The '.*' option is deprecated")
+def test_positions_of_an_endless_store_are_not_read(tmp_path):
+    path = annotated(tmp_path, "h5ad")
+    import h5py
+
+    with h5py.File(path, "a") as file:
+        del file["obsm/spatial"]
+        file["obsm"].create_dataset("spatial", shape=(10**12, 2), dtype="f8", chunks=(1000, 2))
+    assert path.stat().st_size < 100_000  # control: 16 TB, it says
+    with pytest.raises(TableError, match=r"has length \(1000000000000,\), expected 2 rows"):
+        read_cells(path)
 
 
 def test_arrays_with_objects_are_refused(tmp_path, attack):

@@ -18,6 +18,7 @@ from macprox.results import SlideResult
 
 _NAMESPACE = uuid.UUID("0f0c7d1e-6a56-4d0c-9b5c-6d6163707278")
 _NO_MEASUREMENT = ("cell_id", "anchor_px", "x_um", "y_um", "lesion_id", "nearest_lesion_id")
+_ONLY_FIELD = "1"  # what a reader calls the field of cells that name none
 UNKNOWN_COLOUR = "#7f7f7f"  # of a class that neither the study nor the colours know
 
 
@@ -44,8 +45,9 @@ def write_geojson(
     """Write cells as objects that QuPath imports with their classes.
 
     A cell's name is its ``cell_id``. Its metadata hold that, the ``slide_id``, and the phenotype
-    that it has here, by which `macprox.review.returned` tells corrections. Its own id is a UUID
-    made of slide and cell, the same every time. Every number of the table is a measurement, to six
+    that it has here, by which `macprox.review.returned` tells corrections; where the table names
+    fields, the ``roi_id`` too, since neighbours do not cross them. Its own id is a UUID made of
+    slide and cell, the same every time. Every number of the table is a measurement, to six
     digits; where it is not known, it is left out.
 
     Parameters
@@ -86,6 +88,9 @@ class _Features:
         self._slide_id = np.full(len(cells), "", object)
         if "slide_id" in cells:
             self._slide_id = cells["slide_id"].astype(str).to_numpy(object)
+        self._roi_id: np.ndarray | None = None
+        if "roi_id" in cells and (cells["roi_id"].astype(str) != _ONLY_FIELD).any():
+            self._roi_id = cells["roi_id"].astype(str).to_numpy(object)
         self._xy_px = centroids_um(cells) / pixel_size_um
         self._classes = {
             name: {"name": name, "color": _rgb(colours.get(name, UNKNOWN_COLOUR))}
@@ -129,6 +134,7 @@ class _Features:
                 "cell_id": str(cell_id),
                 "slide_id": slide_id,
                 "phenotype": self._phenotype[row],  # what a correction in QuPath is told by
+                **({} if self._roi_id is None else {"roi_id": self._roi_id[row]}),
             },
         }
         text = json.dumps(properties, ensure_ascii=False, allow_nan=False)

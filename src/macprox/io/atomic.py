@@ -17,6 +17,7 @@ from macprox.errors import ResultError
 if TYPE_CHECKING:
     import pandas as pd
 
+ZARR_MARKS = (".zgroup", ".zattrs", "zarr.json")  # one of them stands in every zarr group
 _TEMPORARY = re.compile(r"\..+\.\d+(-\w+)?\.tmp(\.\w+)?")
 
 
@@ -57,13 +58,19 @@ def replacing(path: Path, makes_folder: bool = True) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A temporary folder's name beside ``path``; the folder takes its place at the good end.
 
-    For stores of many files. What stands there is removed last, when the new one is whole.
+    For zarr stores. What stands there is removed last, when the new one is whole.
 
     Raises
     ------
     ResultError
-        If it cannot be written.
+        If it cannot be written, or a folder stands there that is no zarr store: it may hold
+        anything, and would be lost.
     """
+    if path.is_dir() and not any((path / name).is_file() for name in ZARR_MARKS):
+        raise ResultError(
+            f"{path} is a folder, but no zarr store that could be replaced. Move it away, or give "
+            "another --out."
+        )
     temporary = _temporary_beside(path)
     make_folder(path.parent)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import shapely
 from shapely import MultiPolygon
 
@@ -27,6 +28,7 @@ from macprox.regions.contours import as_multipolygon
 # "Non-tumor", "Peritumoural", "Tumour-free".
 _NOT = [f"(?<!{word}{gap})" for word in ("non", "no", "peri") for gap in ("", "[-_ ]")]
 _TUMOUR = r"(?:tumou?r|cancer|carcinoma|neoplas|lesion)(?!\w*[-_ ]?free)"
+MOST_PX = 1e8  # a hundred times the widest slide; sums of squares stay exact enough
 MEANT = {
     "tumour": re.compile("".join(_NOT) + _TUMOUR, re.IGNORECASE),
     "tissue_window": re.compile(r"window|tissue|field|core", re.IGNORECASE),
@@ -112,6 +114,11 @@ def _areas_in(path: Path) -> tuple[list[_Area], list[str]]:
             why = shapely.is_valid_reason(geometry)
             geometry = shapely.make_valid(geometry)
             messages.append(f"{path.name}: area {number} was repaired ({why}).")
+        if not np.abs(geometry.bounds).max() < MOST_PX:  # NaN is none
+            raise ResultError(
+                f"{path}: area {number} reaches to {np.abs(geometry.bounds).max():.3g} pixels, "
+                "which no slide has. Export it again."
+            )
         areas.append((_class_name(feature), _label(feature), as_multipolygon(geometry)))
     if len(areas) < len(features):
         messages.append(f"{path.name}: {len(features) - len(areas)} points or lines left out.")

@@ -48,7 +48,10 @@ def maps_in(path: Path) -> InformMaps | None:
     SlideError
         If the file is no TIFF, or a page's description is damaged.
     """
-    require_whole_tiff(path)
+    try:
+        require_whole_tiff(path)
+    except OSError as error:
+        raise SlideError(f"Cannot read the mask {path}: {error.strerror or error}.") from error
     try:
         with tifffile_kept_quiet(), TiffFile(path) as tif:
             if not _is_map(tif.pages.first.description):

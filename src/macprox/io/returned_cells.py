@@ -20,6 +20,7 @@ from macprox.io.geojson import (
     table_in,
 )
 
+_MOST_DIGITS = 19  # of 64 bits
 _OF_CELLS = ("cell", "detection")
 _MIDDLE = "middle"
 
@@ -92,7 +93,8 @@ def _light(text: str, path: Path) -> Any:
 
 def _is_ours(metadata: dict[str, Any]) -> bool:
     texts = [metadata.get(key) for key in ("slide_id", "cell_id", "phenotype")]
-    return all(isinstance(text, str) for text in texts) and str(texts[1]).isdecimal()
+    is_number = str(texts[1]).isdecimal() and len(str(texts[1])) < _MOST_DIGITS
+    return all(isinstance(text, str) for text in texts) and is_number
 
 
 def _middle(cell: dict[str, Any], path: Path) -> tuple[float, float]:

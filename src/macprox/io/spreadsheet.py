@@ -15,7 +15,23 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     return safe.assign(**{name: safe[name].astype(object).map(_harmless) for name in texts})
 
 
+def with_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """The table that `without_formulas` was given: what it put before texts is taken off."""
+    own = table.rename(columns=lambda name: _as_it_was(name))
+    texts = own.select_dtypes(exclude=["number", "bool", "datetime"]).columns
+    return own.assign(**{name: own[name].map(_as_it_was) for name in texts})
+
+
 def _harmless(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return "'" + value
+    return f"'{value}" if _looks_like_formula(value) else value
+
+
+def _as_it_was(value: object) -> object:
+    if isinstance(value, str) and value[:1] == "'" and _looks_like_formula(value[1:]):
+        return value[1:]
     return value
+
+
+def _looks_like_formula(value: object) -> bool:
+    """Behind apostrophes of its own, too: each text is written in one way, and read back in one."""
+    return isinstance(value, str) and value.lstrip("'").startswith(_FORMULA_STARTS)

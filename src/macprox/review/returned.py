@@ -66,7 +66,8 @@ def take_back(
     ------
     MacproxError
         Before anything is written: without a reviewer's name, of another slide, for a class that
-        the study does not know, or with more than a tenth of the cells missing.
+        the study does not know, for a cell in two classes, or with more than a tenth of the cells
+        missing.
     """
     if not reviewer.strip():
         raise MacproxError("Who corrected these cells? Give --reviewer: it is saved with them.")
@@ -104,6 +105,13 @@ def _check(returned: ReturnedCells, cells: pd.DataFrame, result: SlideResult, pa
         raise ResultError(
             f"{path} holds cells of slide {sorted(others)[0]!r}, not of {result.slide_id!r}; give "
             "the folder of that slide."
+        )
+    classes = set(zip(returned.cell_id.tolist(), returned.after.tolist(), strict=True))
+    if len(classes) > len(set(returned.cell_id.tolist())):
+        cell_id, _ = Counter(cell_id for cell_id, _ in classes).most_common(1)[0]
+        raise ResultError(
+            f"{path} has cell {cell_id} several times, in different classes. Remove in QuPath "
+            "those that do not hold."
         )
     known = phenotypes_of(cells, result.study)
     unknown = Counter(name for name in returned.after if name and name not in known)

@@ -75,7 +75,10 @@ def _of_anndata(adata: Any) -> pd.DataFrame:
             f"holds {found}. Put them there, or give a DataFrame with x_um and y_um."
         )
     _require_micrometres(getattr(adata, "uns", {}))
-    xy = np.asarray(adata.obsm["spatial"], dtype=float)
+    try:
+        xy = np.asarray(adata.obsm["spatial"], dtype=float)
+    except (ValueError, TypeError):
+        raise TableError("obsm['spatial'] must hold numbers, columns x and y.") from None
     if xy.ndim != 2 or xy.shape[1] != 2:
         raise TableError(
             f"obsm['spatial'] must be (n, 2), columns x and y; found {xy.shape}. Leave out a z."

@@ -9,10 +9,13 @@ from macprox.spatial.parameters import LEAVE_OUT, ProximityParameters
 
 
 def is_observed(cells: pd.DataFrame) -> np.ndarray:
-    """(n,) bool: inside the window and not excluded; every cell of a table that does not say."""
-    if not {"in_window", "excluded"} <= set(cells.columns):
-        return np.ones(len(cells), bool)
-    return cells["in_window"].to_numpy(bool) & ~cells["excluded"].to_numpy(bool)
+    """(n,) bool: inside the window and not excluded; a table that does not say leaves out none."""
+    is_in = np.ones(len(cells), bool)
+    if "in_window" in cells:
+        is_in &= cells["in_window"].to_numpy(bool)
+    if "excluded" in cells:
+        is_in &= ~cells["excluded"].to_numpy(bool)
+    return is_in
 
 
 def is_counted(cells: pd.DataFrame, proximity: ProximityParameters) -> np.ndarray:

@@ -33,6 +33,7 @@ DAMAGE = (
     AttributeError,
     IndexError,
     SystemError,
+    MemoryError,  # a length that no machine has room for
 )
 
 Group = Any  # h5py.Group or zarr.Group: both are mappings with attributes
@@ -115,6 +116,9 @@ def _positions(group: Group, element: Callable[[Any], Any], n: int) -> pd.DataFr
     key = next((key for key in _KEYS if key in obsm), None)
     if key is None:
         return None
+    length = getattr(obsm[key], "shape", (n,))[:1]
+    if length != (n,):  # asked before room is made for it
+        raise ValueError(f"obsm[{key!r}] has length {length}, expected {n} rows of x and y")
     found = element(obsm[key])
     said = _said_unit(group, element) or unit_of_both(key, key)
     if isinstance(found, pd.DataFrame):

@@ -13,6 +13,7 @@ from macprox.io.slide_names import slide_id_of
 from macprox.io.tables.layout import Layout
 from macprox.io.tables.text import Header, numbers
 
+MOST_UM = 1e8  # a hundred metres: stage coordinates may begin anywhere
 _MICROMETRES_IN = {"um": 1.0, "mm": 1000.0}
 # What QuPath lists beside cells; with "Path" or "Object" before 0.3.
 _NO_CELL = r"(?:Path)?(?:Annotation|Root|Image|TMA ?core|Tile)(?: ?object)?(?: \(image\))?"
@@ -113,6 +114,16 @@ def require_positions(cells: pd.DataFrame, path: Path) -> None:
         raise TableError(
             f"{path}: {missing.sum():,} of {len(cells):,} cells have no position (first in row "
             f"{row + 2}). Remove those rows, or export the table again."
+        )
+
+
+def require_plausible(cells: pd.DataFrame, path: Path) -> None:
+    """Refuse places that no slide has; distances between them would be meaningless."""
+    farthest_um = np.abs(cells[["x_um", "y_um"]].to_numpy(float)).max()
+    if MOST_UM < farthest_um < np.inf:
+        raise TableError(
+            f"{path}: a cell lies at {farthest_um:.3g} µm, farther than any slide reaches. Are "
+            "the positions, and the pixel size, in the unit that they should be?"
         )
 
 

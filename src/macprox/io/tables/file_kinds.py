@@ -10,11 +10,15 @@ import pandas as pd
 
 from macprox.celltable import REQUIRED_COLUMNS
 from macprox.errors import TableError, reason_of
+from macprox.io.spreadsheet import with_formulas
 from macprox.io.tables import files_beside
 from macprox.io.tables.opened import Opened, of_frame
-from macprox.io.tables.text import read_bytes, read_columns, read_header, read_start
+from macprox.io.tables.text import Header, read_bytes, read_columns, read_header, read_start
 
 _HDF5, _PARQUET, _BOM = b"\x89HDF", b"PAR1", b"\xef\xbb\xbf"
+# Names, whatever they look like: a slide may be called 007, a phenotype 1 or NA.
+_NAMES = ("slide_id", "roi_id", "phenotype", "tissue_category", "region", "compartment")
+_NO_NUMBER = ("", "NA", "NaN", "nan", "NULL", "null", "None", "<NA>", "N/A", "n/a", "#N/A")
 
 
 def open_table(path: Path, table: str | None = None) -> Opened:
@@ -35,6 +39,11 @@ def open_table(path: Path, table: str | None = None) -> Opened:
     """
     if path.is_dir():
         return _open_folder(path, table)
+    if table is not None:
+        raise TableError(
+            f"{path} is one table: --table names one of several in a SpatialData store. Leave it "
+            "out."
+        )
     start = read_start(path)
     if start.startswith(_HDF5):
         from macprox.io.tables.anndata import open_h5ad
@@ -50,7 +59,7 @@ def open_table(path: Path, table: str | None = None) -> Opened:
         return files_beside.open_regionprops(path)
     header = read_header(path)
     is_own = set(REQUIRED_COLUMNS) <= set(header.columns)
-    own = partial(_read_own_text, path) if is_own else None
+    own = partial(_read_own_text, header) if is_own else None
     opened = Opened(header, partial(read_columns, header), own)
     return files_beside.with_sources(files_beside.with_images(opened))
 
@@ -76,14 +85,26 @@ def _open_parquet(path: Path) -> Opened:
     return of_frame(frame, path, is_own=set(REQUIRED_COLUMNS) <= set(map(str, frame.columns)))
 
 
-def _read_own_text(path: Path, texts: tuple[str, ...] = ()) -> pd.DataFrame:
-    """macprox's own table; these columns besides slide_id stay as they are written."""
-    kinds = dict.fromkeys(("slide_id", *texts), str)
+def _read_own_text(header: Header, texts: tuple[str, ...] = ()) -> pd.DataFrame:
+    """macprox's own table; names and these columns stay as they are written."""
+    names = {*_NAMES, *texts}
+    missing = {name: [""] if name in names else [*_NO_NUMBER] for name in header.columns}
     try:
         with warnings.catch_warnings():
             # Before 3.0 pandas rounds one number in seven in its last bit unless told not to; from
             # 3.1 on, which always reads them exactly, it warns of being told.
             warnings.simplefilter("ignore", DeprecationWarning)
-            return pd.read_csv(path, dtype=kinds, low_memory=False, float_precision="round_trip")
+            table = pd.read_csv(
+                header.path,
+                sep=header.separator,
+                encoding="utf-8-sig",  # macprox writes no other, and a guess would change names
+                skiprows=header.n_before,
+                dtype=dict.fromkeys(names, str),
+                na_values=missing,
+                keep_default_na=False,
+                low_memory=False,
+                float_precision="round_trip",
+            )
     except (OSError, EOFError, ValueError) as error:
-        raise TableError(f"{path} is damaged: {reason_of(error)}.") from None
+        raise TableError(f"{header.path} is damaged: {reason_of(error)}.") from None
+    return with_formulas(table)

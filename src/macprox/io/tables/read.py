@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype
 
-from macprox.celltable import OTHER, REQUIRED_COLUMNS, positive_column, validate
+from macprox.celltable import OTHER, positive_column, validate
 from macprox.errors import TableError, shortened
 from macprox.io.slide_names import unique_slide_ids
 from macprox.io.tables import positivity
 from macprox.io.tables.cells import (
     cells_only,
     middle,
+    require_plausible,
     require_positions,
     rois_of,
     slides_of,
@@ -31,8 +32,9 @@ from macprox.io.tables.gates import Gate, gated_intensities, with_intensities
 from macprox.io.tables.held_to_gates import held_to, no_gates
 from macprox.io.tables.layout import Layout
 from macprox.io.tables.mapping import ColumnMapping, require_present
+from macprox.io.tables.own import own_cells
 from macprox.io.tables.recognition import layout_of
-from macprox.io.tables.text import Header, numbers, table_stem
+from macprox.io.tables.text import Header, table_stem
 
 _POSITIVE_COLUMN = re.compile(r"(?P<marker>.+)_positive")
 
@@ -210,6 +212,7 @@ def _foreign(
     markers = {marker: positive_column(marker) for marker in positive}
     cells = cells.assign(**{markers[marker]: values for marker, values in positive.items()})
     require_positions(cells, path)
+    require_plausible(cells, path)
     return cells, markers
 
 
@@ -230,22 +233,14 @@ def _refuse_same_field(tables: Sequence[_One]) -> None:
 
 
 def _own(cells: pd.DataFrame, path: Path, facts: tuple[str, ...]) -> _One:
-    missing = [name for name in (*REQUIRED_COLUMNS, "phenotype") if name not in cells]
-    if missing:
-        raise TableError(
-            f"{path} lacks {', '.join(missing)} of macprox's own columns. If another column holds "
-            "it, name it with --phenotype."
-        )
-    if cells.empty:
-        raise TableError(f"{path} has a header but no cells.")
-    texts = [name for name in ("x_um", "y_um") if not is_numeric_dtype(cells[name])]
-    cells = cells.assign(**{name: numbers(cells[name], path) for name in texts})
+    cells = own_cells(cells, path)
+    require_plausible(cells, path)
     markers = {
         match["marker"]: name
         for name in cells.columns
         if (match := _POSITIVE_COLUMN.fullmatch(str(name))) and is_bool_dtype(cells[name])
     }
-    return _One(path, cells, markers, facts_of(cells["slide_id"].astype(str), cells, facts))
+    return _One(path, cells, markers, facts_of(cells["slide_id"], cells, facts))
 
 
 def _phenotypes(

@@ -14,7 +14,7 @@ from shapely import MultiPolygon
 
 from macprox.celltable import centroids_um
 from macprox.errors import TableError, WindowError
-from macprox.io.area_files import read_area
+from macprox.io.area_files import read_area, read_exclusions_beside
 from macprox.io.fingerprint import content_fingerprint
 from macprox.io.slide_names import unique_slide_ids
 from macprox.io.tables import (
@@ -195,12 +195,18 @@ class _Areas:
 
     def of(self, slide_id: str) -> Regions:
         file = file_of(self.request.tumour_file, slide_id)
-        return Regions(
-            tissue_window=self._area(file_of(self.request.window_file, slide_id), "tissue_window"),
+        window = file_of(self.request.window_file, slide_id)
+        regions = Regions(
+            tissue_window=self._area(window, "tissue_window"),
             tumour=self._area(file, "tumour"),
             tumour_source="none" if file is None else "file",
             reason="" if file is None else f"Drawn in {file.name}.",
         )
+        for one in dict.fromkeys((window, file)):
+            beside = one and read_exclusions_beside(one, self.pixel_size_um)
+            for reason, area in beside.by_reason if beside else ():
+                regions = regions.with_exclusion(area, reason)
+        return regions
 
     def _area(self, file: Path | None, kind: str) -> MultiPolygon:
         if file is None:
@@ -211,18 +217,18 @@ class _Areas:
 def _located(cells: pd.DataFrame, regions: Regions, slide_id: str) -> pd.DataFrame:
     """The cells with the places that the given areas tell; the table's own give way to them."""
     has_window = not regions.tissue_window.is_empty
-    if not (has_window or regions.has_tumour):
+    if not (has_window or regions.has_tumour or len(regions.exclusion_reasons)):
         return cells
     xy = centroids_um(cells)
     places = regions.locate(xy)
-    if has_window and not places["in_window"].any():
+    if has_window and not (places["in_window"] & ~places["excluded"]).any():
         raise WindowError(
             f"None of the {len(cells):,} cells of slide {slide_id!r} lies inside its window; are "
             "both of the same pixels, and is the pixel size right?"
         )
     if not has_window:
         places["in_window"] = True
-    cells = cells.assign(in_window=places["in_window"], excluded=False)
+    cells = cells.assign(in_window=places["in_window"], excluded=places["excluded"])
     if not regions.has_tumour:
         return cells
     extent = shapely.box(*xy.min(axis=0), *xy.max(axis=0))

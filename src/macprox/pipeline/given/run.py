@@ -30,6 +30,7 @@ from macprox.quality import INFO, MIN_TUMOUR_CELLS, QualityFlag
 from macprox.regions import Regions
 from macprox.results import SlideResult
 from macprox.spatial import annotate_neighbours
+from macprox.spatial.counted import is_observed
 from macprox.study import Study
 from macprox.window import Window
 
@@ -137,9 +138,10 @@ def _one_slide(
     with ledger.stage("analysis", given_mark(study, source)):
         window = None
         if not regions.tissue_window.is_empty:
-            window = Window.from_polygon(regions.tissue_window)
+            window = Window.from_polygon(regions.observed)
         targets = [*parameters.macrophages, parameters.tumour]
-        counted = annotate_neighbours(_observed(slide.cells), targets, parameters.radii_um)
+        observed = slide.cells[is_observed(slide.cells)]
+        counted = annotate_neighbours(observed, targets, parameters.radii_um)
         statistics = given_statistics(counted, window, regions, parameters)
         new = counted.columns.difference(slide.cells.columns, sort=False)
         write_parquet(folder.cells, slide.cells.join(counted[new]))
@@ -159,11 +161,6 @@ def _lesions(counted: pd.DataFrame, regions: Regions, study: Study) -> pd.DataFr
     if not regions.has_tumour:
         counted, is_tumour = counted.iloc[:0].assign(lesion_id=0), is_tumour[:0]
     return lesions_of(regions, counted, counted, study, is_tumour)
-
-
-def _observed(cells: pd.DataFrame) -> pd.DataFrame:
-    """The cells inside the window, or all where there is none."""
-    return cells[cells["in_window"]] if "in_window" in cells else cells
 
 
 def _facts(slide: GivenSlide, counted: pd.DataFrame, study: Study) -> dict[str, Any]:
