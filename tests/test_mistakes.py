@@ -126,7 +126,7 @@ def test_a_cell_in_two_classes_is_nobody_s_correction(small_copy, tmp_path):
 @pytest.mark.parametrize("given", [None, 5, "results", [5], pd.DataFrame({"a": [1]})], ids=str)
 def test_anndata_is_made_of_slides_only(given):
     pytest.importorskip("anndata", reason="anndata is not installed here")
-    with pytest.raises(MacproxError, match="Expected slides such as open_result"):
+    with pytest.raises(MacproxError, match="Expected the results of slides"):
         mp.to_anndata(given)
 
 
