@@ -197,3 +197,16 @@ def test_tables_go_into_uns_as_a_file_can_hold_them(adata, tmp_path):
         spatial.into_uns(adata, pd.DataFrame({"AM/TRM-like": [1.0]}), "shares")
     with pytest.raises(TableError, match="a table, found ndarray"):
         spatial.into_uns(adata, np.zeros(3), "shares")
+
+
+def test_what_is_no_graph_is_not_written(adata):
+    with pytest.raises(TableError, match="Expected a Graph, such as radius_graph gives, found Dat"):
+        spatial.into_obsp(adata, pd.DataFrame())
+    assert not list(adata.obsp)
+
+
+def test_a_graph_of_a_table_needs_its_places(adata):
+    table = spatial.cells_of(adata)
+    assert spatial.radius_graph(table, radius_um=20).n_cells == len(table)  # control
+    with pytest.raises(TableError, match="The cell table lacks x_um and y_um; found"):
+        spatial.radius_graph(table.drop(columns=["x_um"]), radius_um=20)

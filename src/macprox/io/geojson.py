@@ -63,9 +63,9 @@ def read_text(path: Path) -> str:
     try:
         return read_unpacked(path, _SUFFIXES).decode("utf-8-sig")
     except FileNotFoundError:
-        raise ResultError(f"There is no file {path}; expected GeoJSON with drawn areas.") from None
+        raise ResultError(f"There is no file {path}; expected a GeoJSON file.") from None
     except IsADirectoryError:
-        raise ResultError(f"{path} is a folder; expected GeoJSON with drawn areas.") from None
+        raise ResultError(f"{path} is a folder; expected a GeoJSON file.") from None
     except (ValueError, *TORN) as error:  # not even text
         raise not_geojson(path, error) from None
 

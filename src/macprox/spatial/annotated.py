@@ -57,9 +57,13 @@ def cells_of(cells: Any, table: str | None = None) -> pd.DataFrame:
 
 def placed(cells: Any, group: ArrayLike | None) -> tuple[Any, ArrayLike | None]:
     """Positions and fields, of arrays as of tables; a table's own fields if none are given."""
-    is_table = isinstance(cells, pd.DataFrame) and {"x_um", "y_um"} <= set(cells.columns)
+    is_table = isinstance(cells, pd.DataFrame) and len(cells.columns) != 2  # two are x and y
     if not (is_table or hasattr(cells, "tables") or hasattr(cells, "obsm")):
         return cells, group
+    if is_table and not {"x_um", "y_um"} <= set(cells.columns):
+        raise TableError(
+            f"The cell table lacks x_um and y_um; found {', '.join(map(str, cells.columns[:12]))}."
+        )
     table = cells_of(cells)
     if group is None:
         columns = [name for name in ("slide_id", "roi_id") if name in table]
@@ -86,18 +90,17 @@ def _of_anndata(adata: Any) -> pd.DataFrame:
     return adata.obs.assign(x_um=xy[:, 0], y_um=xy[:, 1])
 
 
-def _says_micrometres(uns: Mapping[str, Any]) -> bool | None:
-    """Whether the unit is micrometres; None where nothing is said of it."""
+def _unit_said(uns: Mapping[str, Any]) -> str | None:
+    """The unit of positions, in small letters; None where nothing is said of it."""
     own = uns.get("macprox")
     unit = uns.get("spatial_unit", own.get("spatial_unit") if isinstance(own, Mapping) else None)
-    return None if unit is None else str(unit).lower() in MICROMETRES
+    return None if unit is None else str(unit).lower()
 
 
 def _require_micrometres(uns: Mapping[str, Any]) -> None:
-    said = _says_micrometres(uns)
-    if said is False:
-        unit = uns.get("spatial_unit", "another unit")
-        raise TableError(f"obsm['spatial'] is in {unit!r}, expected micrometres. {_REMEDY}")
+    said = _unit_said(uns)
+    if said is not None and said not in MICROMETRES:
+        raise TableError(f"obsm['spatial'] is in {said!r}, expected micrometres. {_REMEDY}")
     libraries = uns.get("spatial")
     if said is None and isinstance(libraries, Mapping):
         for name, library in libraries.items():
@@ -118,7 +121,7 @@ def _of_spatialdata(data: Any, name: str | None) -> pd.DataFrame:
     if name is not None and name not in names:
         raise TableError(f"No table {name!r}; found {', '.join(map(repr, names)) or 'none'}.")
     table = data.tables[names[0] if name is None else name]
-    if _says_micrometres(table.uns) and "spatial" in table.obsm:
+    if _unit_said(table.uns) in MICROMETRES and "spatial" in table.obsm:
         return _of_anndata(table)  # of ours: the nucleus, where a label's centroid is the body's
     keys = table.uns.get("spatialdata_attrs")
     if not keys:

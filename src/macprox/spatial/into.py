@@ -109,11 +109,15 @@ def into_obsp(
     Raises
     ------
     TableError
-        If the graph has another number of cells.
+        If it is no graph, or has another number of cells.
     """
     import scipy.sparse as sp
 
     _require_anndata(adata)
+    if not isinstance(result, Graph):
+        raise TableError(
+            f"Expected a Graph, such as radius_graph gives, found {type(result).__name__}."
+        )
     if result.n_cells != adata.n_obs:
         raise TableError(
             f"The graph has {result.n_cells} cells, the AnnData {adata.n_obs}; expected one of "
