@@ -61,8 +61,6 @@ def test_cells_are_a_layer_with_the_labels_of_the_slide(layer, small_result):
 
 
 def test_cells_are_coloured_by_phenotype_as_in_the_report(shown, layer, small_result):
-    from macprox.exports.geojson import colours_of
-
     shown._viewer.layers.selection.active = layer
     (view,) = (
         dock for name, dock in shown._viewer.window.dock_widgets.items() if name.startswith("View")
@@ -70,7 +68,7 @@ def test_cells_are_coloured_by_phenotype_as_in_the_report(shown, layer, small_re
     view.obs_widget._onAction(["phenotype"])
     wait_until("the colouring", lambda: "phenotype" in getattr(layer, "features", {}))
     cells = small_result.cells()
-    colours = colours_of(small_result, cells)
+    colours = small_result.study.colours(cells["phenotype"].unique())
     of_cell = layer.colormap.color_dict
     for cell_id, phenotype in zip(cells["cell_id"], cells["phenotype"], strict=True):
         wanted = [int(colours[phenotype][i : i + 2], 16) for i in (1, 3, 5)]
