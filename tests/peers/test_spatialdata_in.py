@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from macprox import spatial
 from macprox.errors import TableError
 from macprox.io.tables import ColumnMapping, read_cells
 
@@ -38,7 +39,7 @@ def table_of(region="cells", n=3, spatial=None, **obs):
     )
 
 
-def circles(xy, scale=1.0):
+def circles(xy, scale=1.0, um_scale=None):
     import geopandas
     import shapely
     from spatialdata.models import ShapesModel
@@ -46,6 +47,8 @@ def circles(xy, scale=1.0):
 
     frame = geopandas.GeoDataFrame({"radius": [1.0] * len(xy)}, geometry=shapely.points(xy))
     transformations = {"global": Scale([scale, scale], axes=("x", "y"))}
+    if um_scale:
+        transformations["um"] = Scale([um_scale, um_scale], axes=("x", "y"))
     return ShapesModel.parse(frame, transformations=transformations)
 
 
@@ -65,6 +68,15 @@ def test_positions_come_from_the_shapes_that_a_table_annotates(tmp_path):
     cells = read_cells(path, pixel_size_um=0.5)
     np.testing.assert_allclose(cells[["x_um", "y_um"]], XY)  # scaled by 2, then by 0.5
     assert cells["slide_id"].unique().tolist() == ["s"]
+
+
+def test_a_system_of_micrometres_needs_no_pixel_size(tmp_path):
+    shapes = {"cells": circles(XY, 2, um_scale=0.5)}
+    path = saved(tmp_path, shapes=shapes, tables={"table": table_of()})
+    cells = read_cells(path)
+    np.testing.assert_allclose(cells[["x_um", "y_um"]], np.multiply(XY, 0.5))
+    own = spatial.cells_of(spatialdata.read_zarr(path))
+    np.testing.assert_allclose(own[["x_um", "y_um"]], cells[["x_um", "y_um"]])
 
 
 def test_positions_come_from_labels(tmp_path):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from macprox.celltable import MICROMETRES
 from macprox.errors import TableError, reason_of
 from macprox.io.tables.anndata import DAMAGE, Group, open_anndata
 from macprox.io.tables.layout import Unit, unit_in
@@ -126,15 +127,21 @@ def _centroids(path: Path, keys: pd.DataFrame) -> pd.DataFrame:
 
 
 def _system(element: Any) -> str:
-    """The coordinate system in which an element's centroids are asked for."""
+    """The coordinate system in which an element's centroids are asked for.
+
+    One called "um", as `macprox.spatial.cells_of` takes it, before SpatialData's own "global".
+    """
     from spatialdata.transformations import get_transformation
 
-    systems = get_transformation(element, get_all=True)
-    return "global" if "global" in systems else str(sorted(systems)[0])
+    systems = sorted(map(str, get_transformation(element, get_all=True)))
+    of_micrometres = [name for name in systems if name.lower() in MICROMETRES]
+    return next(iter(of_micrometres), "global" if "global" in systems else systems[0])
 
 
 def _unit(path: Path, name: str, system: str) -> Unit | None:
-    """The unit that the file gives to the axes of a coordinate system."""
+    """The unit in the name of a coordinate system, or that the file gives to its axes."""
+    if system.lower() in MICROMETRES:
+        return "um"
     root = _group(path)
     kind = next(kind for kind in ("shapes", "labels", "points") if name in root.get(kind, {}))
     said = dict(root[kind][name].attrs)
