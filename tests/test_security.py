@@ -551,3 +551,32 @@ def test_bombs_of_all_dialects_take_no_memory(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() == "all refused", done.stderr[-2000:]
+
+
+# --- other files
+
+
+@pytest.mark.parametrize("way", ["link", "bytes", "virtual"])
+def test_an_h5ad_brings_in_nothing_of_other_files(tmp_path, way):
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed here")
+    anndata = pytest.importorskip("anndata", reason="anndata is not installed here")
+    obs = pd.DataFrame({"phenotype": ["a", "b"], "x_um": [1.0, 2.0], "y_um": [3.0, 4.0]})
+    path, secret = tmp_path / "a.h5ad", tmp_path / "secret.h5"
+    table = anndata.AnnData(np.zeros((2, 1)), obs=obs.set_axis(["c1", "c2"]))
+    table.write_h5ad(path)
+    assert len(read_cells(path)) == 2  # control
+    with h5py.File(secret, "w") as file:
+        file["x"] = np.array([5.0, 6.0])
+    with h5py.File(path, "a") as file:
+        del file["obs/x_um"]
+        if way == "link":
+            file["obs/x_um"] = h5py.ExternalLink(str(secret), "x")
+        elif way == "bytes":
+            outside = [(str(secret), 0, 16)]
+            file.create_dataset("obs/x_um", (2,), "f8", external=outside)
+        else:
+            layout = h5py.VirtualLayout((2,), "f8")
+            layout[:] = h5py.VirtualSource(str(secret), "x", (2,))
+            file.create_virtual_dataset("obs/x_um", layout)
+    with pytest.raises(TableError, match="takes 'obs/x_um' from another file"):
+        read_cells(path)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from macprox.celltable import REQUIRED_COLUMNS
-from macprox.errors import TableError, reason_of
+from macprox.errors import TableError, reason_of, shortened
 from macprox.io.tables.layout import Layout, Unit, unit_of_both
 from macprox.io.tables.opened import Opened, as_text
 from macprox.io.tables.recognition import recognised
@@ -48,9 +48,29 @@ def open_h5ad(path: Path) -> Opened:
         import h5py
 
         with h5py.File(path, "r") as file:
+            _require_self_contained(file, path)
             yield file
 
     return open_anndata(access, path)
+
+
+def _require_self_contained(file: Group, path: Path) -> None:
+    """A stranger's file must not bring in what other files of this computer hold."""
+    import h5py
+
+    def link_outside(name: str, link: Any) -> str | None:
+        return name if isinstance(link, h5py.ExternalLink) else None
+
+    def kept_outside(name: str, item: Any) -> str | None:
+        is_outside = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+        return name if is_outside else None
+
+    name = file.visititems_links(link_outside) or file.visititems(kept_outside)
+    if name:
+        raise TableError(
+            f"{path} takes {shortened(repr(name))} from another file. Only what is in it is read: "
+            "open it with anndata and save it again."
+        )
 
 
 def open_anndata(access: Access, path: Path, positions: pd.DataFrame | None = None) -> Opened:
