@@ -15,6 +15,7 @@ GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 # What a torn file raises; RuntimeError: an archive with a password, or of an unknown kind.
 TORN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 MOST_UNPACKED_BYTES = 2**31  # two million outlined cells
+_PIECE_BYTES = 2**24
 
 
 class SeveralFilesError(ValueError):
@@ -64,8 +65,11 @@ def read_unpacked(path: Path, endings: tuple[str, ...] = ("",)) -> bytes:
         Also if a packed file has more than `MOST_UNPACKED_BYTES`: a few bytes may hold any number.
     """
     most = max(MOST_UNPACKED_BYTES, path.stat().st_size)
+    content = bytearray()
     with open_unpacked(path, endings) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise ValueError(f"more than {MOST_UNPACKED_BYTES >> 30} GB when unpacked")
-    return content
+        # piece by piece: a read of n bytes asks for room for n, whatever the file has
+        while piece := file.read(_PIECE_BYTES):
+            content += piece
+            if len(content) > most:
+                raise ValueError(f"more than {MOST_UNPACKED_BYTES >> 30} GB when unpacked")
+    return bytes(content)
