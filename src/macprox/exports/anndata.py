@@ -78,8 +78,9 @@ def to_anndata(results: SlideResult | Sequence[SlideResult]) -> AnnData:
         obsm={"spatial": centroids_um(cells)},
     )
     names = list(table.obs["phenotype"].cat.categories)
+    colours = study.colours(names)
     # in the order of the categories, as scanpy looks them up
-    table.uns["phenotype_colors"] = [study.colours(names)[name] for name in names]
+    table.uns["phenotype_colors"] = [colours[name] for name in names]
     table.uns["macprox"] = {
         "version": __version__,
         "spatial_unit": UNIT,

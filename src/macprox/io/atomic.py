@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from macprox.errors import ResultError
+from macprox.io.zarr_group import is_zarr_group
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ZARR_MARKS = (".zgroup", ".zattrs", "zarr.json")  # one of them stands in every zarr group
 _TEMPORARY = re.compile(r"\..+\.\d+(-\w+)?\.tmp(\.\w+)?")
 
 
@@ -66,7 +66,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         If it cannot be written, or a folder stands there that is no zarr store: it may hold
         anything, and would be lost.
     """
-    if path.is_dir() and not any((path / name).is_file() for name in ZARR_MARKS):
+    if path.is_dir() and not is_zarr_group(path):
         raise ResultError(
             f"{path} is a folder, but no zarr store that could be replaced. Move it away, or give "
             "another --out."

@@ -23,14 +23,13 @@ from macprox.io.slide_names import is_tiff
 from macprox.io.web import MAX_METADATA_BYTES, fetch
 from macprox.io.zarr_chunks import ZarrSource, store_at
 from macprox.io.zarr_damage import UNREADABLE
+from macprox.io.zarr_group import GROUP_MARKS, is_zarr_group
 from macprox.slide import Url
-
-_MARKERS = (".zgroup", ".zattrs", "zarr.json")
 
 
 def is_zarr(path: Path) -> bool:
     """Whether a folder is a zarr group or array."""
-    return path.is_dir() and any((path / name).is_file() for name in (*_MARKERS, ".zarray"))
+    return is_zarr_group(path) or (path / ".zarray").is_file()
 
 
 def require_remote_zarr(url: Url) -> None:
@@ -198,7 +197,7 @@ def _description(
 def _documents(url: Url, levels: tuple[str, ...]) -> tuple[Url, ...]:
     """The metadata documents of a store, of either version; some are not there."""
     of_levels = (f"{level}/{name}" for level in levels for name in ("zarr.json", ".zarray"))
-    return tuple(url / name for name in (*_MARKERS, *of_levels))
+    return tuple(url / name for name in (*GROUP_MARKS, *of_levels))
 
 
 def _require_channels_of_one_plane(path: Path | Url, axes: str, full: Any) -> None:

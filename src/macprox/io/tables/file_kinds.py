@@ -14,6 +14,7 @@ from macprox.io.spreadsheet import with_formulas
 from macprox.io.tables import files_beside
 from macprox.io.tables.opened import Opened, of_frame
 from macprox.io.tables.text import Header, read_bytes, read_columns, read_header, read_start
+from macprox.io.zarr_group import is_zarr_group
 
 _HDF5, _PARQUET, _BOM = b"\x89HDF", b"PAR1", b"\xef\xbb\xbf"
 # Names, whatever they look like: a slide may be called 007, a phenotype 1 or NA.
@@ -67,7 +68,7 @@ def open_table(path: Path, table: str | None = None) -> Opened:
 def _open_folder(path: Path, table: str | None) -> Opened:
     if files_beside.is_steinbock(path):
         return files_beside.open_steinbock(path)
-    if not any((path / name).is_file() for name in (".zgroup", ".zattrs", "zarr.json")):
+    if not is_zarr_group(path):
         raise TableError(
             f"{path} is a folder, but neither zarr (AnnData, SpatialData) nor steinbock's with "
             f"{files_beside.REGIONPROPS}/. Give its tables one by one."

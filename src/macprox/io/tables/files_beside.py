@@ -9,10 +9,9 @@ import pandas as pd
 
 from macprox.errors import TableError
 from macprox.io.tables.opened import Opened, of_frame
-from macprox.io.tables.text import Header, read_columns, read_header, table_stem
+from macprox.io.tables.text import IMAGE_NUMBER, Header, read_columns, read_header, table_stem
 
 _IMAGES = ("Image.csv", "Image.csv.gz", "Image.txt")
-_NUMBER = "ImageNumber"
 _SOURCES = ("source_file", "source")  # the second in older versions
 REGIONPROPS, INTENSITIES = "regionprops", "intensities"
 
@@ -21,7 +20,7 @@ def with_images(opened: Opened) -> Opened:
     """CellProfiler's objects with file names and metadata of the images, from Image.csv beside."""
     header = opened.header
     beside = None if "ObjectNumber" not in header.columns else _image_file(header.path)
-    if beside is None or _NUMBER not in header.columns:
+    if beside is None or IMAGE_NUMBER not in header.columns:
         return opened
     images = read_header(beside)
     names = [
@@ -29,12 +28,12 @@ def with_images(opened: Opened) -> Opened:
         for name in images.columns
         if name.startswith(("FileName_", "Metadata_")) and name not in header.columns
     ]
-    if _NUMBER not in images.columns or not names:
+    if IMAGE_NUMBER not in images.columns or not names:
         return opened
-    table = read_columns(images, [_NUMBER, *names])
-    if table[_NUMBER].duplicated().any():
-        raise TableError(f"{beside} has an {_NUMBER} twice; expected a row an image.")
-    return _joined(opened, _NUMBER, table.set_index(_NUMBER)[names])
+    table = read_columns(images, [IMAGE_NUMBER, *names])
+    if table[IMAGE_NUMBER].duplicated().any():
+        raise TableError(f"{beside} has an {IMAGE_NUMBER} twice; expected a row an image.")
+    return _joined(opened, IMAGE_NUMBER, table.set_index(IMAGE_NUMBER)[names])
 
 
 def with_sources(opened: Opened) -> Opened:

@@ -107,16 +107,15 @@ class _Objects:
 
     def columns(self, columns: Sequence[str]) -> pd.DataFrame:
         asked = list(dict.fromkeys(columns))
-        known = self.features
         table: dict[str, Any] = {}
         if X in asked or Y in asked:
-            xy = _centroids(known, self.path)
+            xy = _centroids(self.features, self.path)
             table |= {X: xy[:, 0], Y: xy[:, 1]}
         for name in asked:
             if name not in table:
                 table[name] = [
                     _value(feature, kind, name)
-                    for feature, kind in zip(known, self.kinds, strict=True)
+                    for feature, kind in zip(self.features, self.kinds, strict=True)
                 ]
         return as_text(pd.DataFrame(table), asked)
 

@@ -19,7 +19,7 @@ _SUFFIXES = re.compile(r"\.(csv|tsv|txt|gz|zip|parquet|h5ad|zarr|geojson|json)$"
 _INFORM_SUFFIX = re.compile(r"_cell_seg_data$", re.IGNORECASE)
 _SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=(.)"?[\s;,]*', re.IGNORECASE)
 _SAMPLE_BYTES = 1 << 16
-_NUMBER = "ImageNumber"
+IMAGE_NUMBER = "ImageNumber"
 _BINARY = {
     b"\x89HDF": "an HDF5 file (.h5ad?)",
     ZIP: "a zip archive (.xlsx?)",
@@ -128,7 +128,7 @@ def read_header(path: Path) -> Header:
         raise TableError(f"{path} has a damaged header: {reason_of(error)}.") from None
     columns = [name.strip() for name in columns]
     n_before = int(bool(said))
-    if _NUMBER in after and _NUMBER not in columns:
+    if IMAGE_NUMBER in after and IMAGE_NUMBER not in columns:
         columns, n_before = _of_two_rows(columns, after), n_before + 1
     is_r = len(after) == len(columns) + 1 and second[:1] in "\"'0123456789"
     return Header(path, tuple(columns), separator, encoding, n_before, is_r)
@@ -137,7 +137,7 @@ def read_header(path: Path) -> Header:
 def _of_two_rows(objects: list[str], names: list[str]) -> list[str]:
     """CellProfiler's merged objects: a row of objects above the row of their measurements."""
     return [
-        name if obj in ("", "Image") or name in (_NUMBER, "ObjectNumber") else f"{obj}_{name}"
+        name if obj in ("", "Image") or name in (IMAGE_NUMBER, "ObjectNumber") else f"{obj}_{name}"
         for obj, name in zip(objects, (name.strip() for name in names), strict=False)
     ]
 
